@@ -1,0 +1,36 @@
+# Every target sets up its own environment first: Python 3.11 or newer is all that must be there.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help figures all check lint test
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make figures   the paper's four figures, from nothing"
+	@echo "make all       everything: figures, all seeds, evaluation"
+	@echo "make test      lint and tests"
+	@echo "make check     are the committed figures and metrics those of this tree?"
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	pip install --requirement requirements.txt
+	pip install --no-deps --editable .
+	touch $@
+
+figures: .venv/installed
+	snakemake figures --cores
+
+all: .venv/installed
+	snakemake --cores
+
+check: .venv/installed
+	npvae check
+
+lint: .venv/installed
+	ruff check .
+	ruff format --check .
+	snakefmt --check workflow
+	mypy
+
+test: lint
+	pytest

@@ -1,0 +1,43 @@
+"""The command line: one subcommand a stage of dvc.yaml, each a thin shell over plain functions.
+
+Every command imports what it runs inside its body: ``npvae --help`` needs no torch, and a stage depends on
+no other stage's modules.
+"""
+
+import sys
+
+import typer
+
+from npvae.cli import data, evaluate, export, figures, pipeline, train
+from npvae.errors import NpvaeError
+
+app = typer.Typer(
+    help="Nonparametric inference for auto-encoding variational Bayes: the paper's stages, one by one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    data.data,
+    train.train,
+    train.replicate,
+    export.embed,
+    export.sample,
+    evaluate.evaluate,
+    figures.figure1,
+    figures.figure2,
+    figures.figure3,
+    figures.figure4,
+    pipeline.params,
+    pipeline.prune,
+    pipeline.check,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend ends it with one sentence."""
+    try:
+        app()
+    except NpvaeError as error:
+        sys.exit(f"npvae: {error}")

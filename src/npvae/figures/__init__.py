@@ -1,0 +1,1 @@
+"""The paper's four figures, drawn from plain tables and arrays; one module, one ``draw``, a figure."""

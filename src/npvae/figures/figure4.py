@@ -1,0 +1,59 @@
+"""Figure 4: images between two images, through Z and through X."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+
+from npvae.figures import style
+from npvae.figures.style import Array
+
+_GAP, _APART, _HEAD, _AFTER_LABEL = 0.03, 0.09, 0.2, 0.12  # inches
+_PIXELS = 28
+
+
+def _width(text: str) -> float:
+    """Of a text of one or more lines, in inches."""
+    return max(TextPath((0, 0), line, size=style.SIZE).get_extents().width for line in text.split("\n")) / 72
+
+
+def draw(rows: Sequence[tuple[str, Array]]) -> Figure:
+    """A row of images for each label, the two real images set apart at its ends.
+
+    Args:
+        rows: label and images ``[n + 2, 784]`` in [0, 1], of which the first and the last are the real
+            ones. A label is broken after its commas.
+    """
+    count = len(rows[0][1])
+    with style.styled():
+        labels = [label.replace(", ", ",\n") for label, _ in rows]
+        start = style.MARGIN + max(map(_width, labels)) + _AFTER_LABEL
+        side = (style.TEXT - start - 2 * _APART - (count - 1) * _GAP - style.MARGIN) / count
+        lefts = [
+            start + index * (side + _GAP) + _APART * ((index > 0) + (index == count - 1))
+            for index in range(count)
+        ]
+        height = len(rows) * (side + _GAP) + _HEAD
+        figure = Figure(figsize=(style.TEXT, height))
+        # one set of axes in inches: images, frames and words share its coordinates
+        axes = style.panel(figure, 0, 0, style.TEXT, height, frame_on=False)
+        for row, (label, (_, images)) in enumerate(zip(labels, rows, strict=True)):
+            bottom = height - _HEAD - row * (side + _GAP) - side
+            axes.text(style.MARGIN, bottom + side / 2, label, va="center", linespacing=1.3)
+            for index, (left, image) in enumerate(zip(lefts, images, strict=True)):
+                extent = (left, left + side, bottom, bottom + side)
+                pixels = image.reshape(_PIXELS, _PIXELS)
+                axes.imshow(pixels, cmap="gray_r", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+                real = index in (0, count - 1)
+                colour, line = (style.INK, 0.9) if real else (style.FAINT, 0.4)
+                axes.add_patch(Rectangle((left, bottom), side, side, fill=False, ec=colour, lw=line))
+        middle, right = (lefts[1] + lefts[-2] + side) / 2, lefts[-1] + side
+        for place, aligned, words in (
+            (lefts[0], "left", "real image"),
+            (middle, "center", "images between them"),
+            (right, "right", "real image"),
+        ):
+            axes.text(place, height - _HEAD + 0.06, words, ha=aligned, va="baseline", size=style.SMALL)
+        axes.set(xlim=(0, style.TEXT), ylim=(0, height))
+    return figure

@@ -1,0 +1,168 @@
+"""What the figures share: sizes, colours, the scatter of embedded images, the legend and the files."""
+
+from contextlib import AbstractContextManager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from npvae.files import write_atomically
+
+Array = NDArray[Any]
+Window = tuple[float, float, float, float]
+
+COLUMN, TEXT = 3.35, 6.9  # widths in inches: of one column of a page, of its text
+DPI = 300
+MARGIN = 0.02  # in inches: keeps frames whole at the edge of the figure
+SIZE, SMALL = 7.5, 6.5  # fonts, in points
+INK, FAINT, ACCENT = "#222222", "#c4c4c4", "#bd1f01"
+MUTED = "#5c5c5c"
+
+# Petroff (2021), Accessible Color Sequences for Data Visualization: ten colours that stay apart under
+# colour-blindness, given to the digits so that those that lie together (4, 7, 9; 3, 5, 8) differ most
+PALETTE = (
+    "#92dadd",
+    "#b9ac70",
+    "#a96b59",
+    "#94a4a2",
+    "#bd1f01",
+    "#e76300",
+    "#717581",
+    "#3f90da",
+    "#832db6",
+    "#ffa90e",
+)
+
+_RC = {
+    "font.size": SIZE,
+    "axes.titlesize": SIZE,
+    "legend.fontsize": SIZE,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.6,
+    "pdf.fonttype": 42,
+    "savefig.dpi": DPI,
+}
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+
+
+def styled() -> AbstractContextManager[None]:
+    """The style of every figure, whatever the user's own settings are."""
+    return matplotlib.style.context(["default", _RC])
+
+
+def panel(figure: Figure, left: float, bottom: float, width: float, height: float, **kwargs: Any) -> Axes:
+    """Axes without ticks at a place given in inches from the figure's lower left corner."""
+    across, up = figure.get_size_inches()
+    rectangle = (left / across, bottom / up, width / across, height / up)
+    return figure.add_axes(rectangle, xticks=[], yticks=[], **kwargs)
+
+
+def window(points: Array, ratios: tuple[float, float]) -> Window:
+    """The part of the plane to show, ``(left, right, bottom, top)``, of points ``[N, 2]``.
+
+    All points, unless a few outliers would squeeze the rest: then the central 99.8 % along each axis.
+
+    Args:
+        points: the locations.
+        ratios: least and greatest height over width; the shorter side is widened to reach them.
+    """
+    low, high = points.min(0), points.max(0)
+    inner_low, inner_high = np.quantile(points, (0.001, 0.999), axis=0)
+    outliers = high - low > 1.4 * (inner_high - inner_low)
+    low, high = np.where(outliers, inner_low, low), np.where(outliers, inner_high, high)
+    width, height = 1.06 * np.where(high > low, high - low, 1.0)
+    width, height = max(width, height / ratios[1]), max(height, width * ratios[0])
+    x, y = (low + high) / 2
+    return float(x - width / 2), float(x + width / 2), float(y - height / 2), float(y + height / 2)
+
+
+def show(axes: Axes, view: Window) -> None:
+    """Limit the axes to a window, with one unit the same length along both."""
+    axes.set(xlim=view[:2], ylim=view[2:], aspect="equal")
+
+
+def scatter(axes: Axes, points: Array, digits: Array, view: Window) -> PathCollection:
+    """Draw images as dots in their digits' colours: ``[N, 2]``, ``[N]``.
+
+    The order is shuffled, always alike, so that no digit covers another. Says how many dots lie outside
+    the window, if any.
+    """
+    order = np.random.default_rng(0).permutation(len(points))
+    colours = to_rgba_array(PALETTE)[digits[order]]
+    area = np.clip(12_000 / len(points), 0.5, 4)
+    x, y = points[order].T
+    dots = axes.scatter(x, y, s=area, c=colours, linewidths=0, rasterized=True)
+    show(axes, view)
+    left, right, bottom, top = view
+    outside = np.any((points < (left, bottom)) | (points > (right, top)), axis=1).sum()
+    if outside:
+        corner: dict[str, Any] = {
+            "xy": (1, 0),
+            "xycoords": "axes fraction",
+            "xytext": (-2, 2),
+            "textcoords": "offset points",
+        }
+        axes.annotate(f"{outside:,} outside", **corner, ha="right", va="bottom", size=SMALL, color=MUTED)
+    return dots
+
+
+def title(axes: Axes, name: str, detail: str) -> None:
+    """Two lines above a panel, the second one smaller."""
+    above: dict[str, Any] = {
+        "xycoords": "axes fraction",
+        "textcoords": "offset points",
+        "annotation_clip": False,
+    }
+    axes.annotate(name, (0, 1), (0, 14), **above)
+    axes.annotate(detail, (0, 1), (0, 4.5), size=SMALL, color=MUTED, **above)
+
+
+def digit_legend(figure: Figure) -> None:
+    """One line at the foot of the figure: which colour is which digit."""
+    name = Line2D([], [], linestyle="none", label="digit")
+    dots = [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            markersize=4.5,
+            markeredgewidth=0,
+            color=colour,
+            label=str(digit),
+        )
+        for digit, colour in enumerate(PALETTE)
+    ]
+    figure.legend(
+        handles=[name, *dots],
+        ncols=len(dots) + 1,
+        loc="lower center",
+        frameon=False,
+        borderaxespad=0.2,
+        handlelength=0.6,
+        handletextpad=0.3,
+        columnspacing=0.9,
+    )
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Write the figure as PNG or PDF, by suffix: the same bytes each time, all of a file or none of it."""
+    for path in paths:
+        kind = path.suffix.removeprefix(".")
+        content = BytesIO()
+        with styled():
+            figure.savefig(content, format=kind, metadata=_METADATA[kind])
+        write_atomically(path, content.getvalue())

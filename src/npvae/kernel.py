@@ -1,0 +1,57 @@
+"""The squared exponential kernel on X and its leave-one-out weights (Eqs. 4 and 6).
+
+Row-normalised, the weights are those of Nadaraya-Watson regression, left one out: unsupervised kernel
+regression (Meinicke, Klanke, Memisevic and Ritter, 2005) of E[z] on X. The signal variance of Eq. 6
+cancels in the normalisation, so the length scale is the kernel's only parameter.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def log_kernel(x: Tensor, reference: Tensor, length_scale: Tensor) -> Tensor:
+    """``-|x_i - x_j|^2 / (2 l^2)``, Eq. 6 up to its variance: ``[N, Dx], [M, Dx] -> [N, M]``.
+
+    The differences are explicit: ``cdist`` has no gradient where two points coincide.
+    """
+    squared = (x[:, None, :] - reference[None, :, :]).square().sum(-1)
+    return -squared / (2 * length_scale.square())
+
+
+def leave_one_out_weights(x: Tensor, length_scale: Tensor) -> Tensor:
+    """W of Eq. 6, ``[B, Dx] -> [B, B]``: ``W_ii = 0``, ``W_ij >= 0``, rows sum to 1.
+
+    The diagonal is masked before a softmax: dividing by a row sum of kernel values underflows for a point
+    far from all others.
+    """
+    itself = torch.eye(len(x), dtype=torch.bool, device=x.device)
+    return log_kernel(x, x, length_scale).masked_fill(itself, -math.inf).softmax(-1)
+
+
+def predict_z(
+    x: Tensor, reference_x: Tensor, reference_z: Tensor, length_scale: Tensor, *, max_elements: int = 2**23
+) -> Tensor:
+    """From X to Z: ``z~(x) = sum_j W(x, x_j) E[z_j]`` over a reference set (Eq. 4, nothing left out).
+
+    Args:
+        x: queries ``[N, Dx]``.
+        reference_x: locations ``[M, Dx]``, usually of the whole training set.
+        reference_z: their posterior means ``[M, Dz]``.
+        length_scale: l, a scalar.
+        max_elements: bound on the elements of any temporary; the queries are taken in chunks of
+            ``max_elements / M`` rows, at least one.
+
+    Returns:
+        ``[N, Dz]``.
+    """
+    rows = max(1, max_elements // len(reference_x))
+    scaled, reference = x / length_scale, reference_x / length_scale
+    chunks = []
+    for chunk in scaled.split(rows):
+        squared = chunk.new_zeros(len(chunk), len(reference))
+        for axis in range(reference.shape[1]):  # an axis at a time: [rows, M], never [rows, M, Dx]
+            squared.add_((chunk[:, axis, None] - reference[None, :, axis]).square_())
+        chunks.append(squared.mul_(-0.5).softmax(-1) @ reference_z)
+    return torch.cat(chunks)

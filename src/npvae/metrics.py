@@ -1,0 +1,72 @@
+"""What a trained model is worth on test images: all terms in nats a image, as averages over the images."""
+
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
+
+from npvae.data import Split
+from npvae.embed import locations, posterior_means
+from npvae.kernel import predict_z
+from npvae.model import VAE, NonparametricVAE
+from npvae.objective import active_units, kl_nats, reconstruction_nats
+
+
+def digit_accuracy(
+    train_points: Tensor, train_labels: Tensor, test_points: Tensor, test_labels: Tensor, *, neighbours: int
+) -> float:
+    """Share of test points whose digit most of their nearest training points have.
+
+    Args:
+        train_points: ``[M, D]``, an embedding.
+        train_labels: ``[M]``.
+        test_points: ``[N, D]``.
+        test_labels: ``[N]``.
+        neighbours: how many training points vote.
+    """
+    classifier = KNeighborsClassifier(neighbours).fit(train_points.cpu().numpy(), train_labels.cpu().numpy())
+    return float(classifier.score(test_points.cpu().numpy(), test_labels.cpu().numpy()))
+
+
+@torch.no_grad()
+def evaluate(model: VAE, train: Split, test: Split, *, neighbours: int, seed: int) -> dict[str, float]:
+    """All measures of one trained model.
+
+    Args:
+        model: in evaluation mode, on the device of the images.
+        train: the training set: reference of the nearest neighbours and of z~.
+        test: the images measured on.
+        neighbours: k of the digit accuracy, in X, or in Z for a plain VAE.
+        seed: of the noise in the one-sample negative ELBO.
+
+    Returns:
+        ``reconstruction`` (from the posterior mean), ``kl``, ``negative_elbo`` (one sample an image),
+        ``digit_accuracy``, ``active_units`` and, for a nonparametric VAE, ``reconstruction_from_x``
+        (through z~ over the training set) and ``length_scale``.
+    """
+    noise = torch.Generator(train.images.device).manual_seed(seed)
+    reconstruction = kl = negative_elbo = 0.0
+    for batch in test.images.split(1_000):
+        mu, sigma = model.encode(batch)
+        z = mu + sigma * torch.randn(mu.shape, generator=noise, device=mu.device)
+        batch_kl = kl_nats(mu, sigma).double()
+        reconstruction += reconstruction_nats(model.decode(mu), batch).double().sum().item()
+        negative_elbo += (reconstruction_nats(model.decode(z), batch) + batch_kl).sum().item()
+        kl += batch_kl.sum().item()
+    count = len(test.images)
+    train_mu, test_mu = (posterior_means(model, split.images) for split in (train, test))
+    points = train_mu, test_mu
+    measures: dict[str, float] = {
+        "reconstruction": reconstruction / count,
+        "kl": kl / count,
+        "negative_elbo": negative_elbo / count,
+        "active_units": active_units(test_mu.var(0, correction=0)),
+    }
+    if isinstance(model, NonparametricVAE):
+        points = train_x, test_x = locations(model, train.images), locations(model, test.images)
+        predicted = predict_z(test_x, train_x, train_mu, model.length_scale)
+        from_x = 0.0
+        for z, batch in zip(predicted.split(1_000), test.images.split(1_000), strict=True):
+            from_x += reconstruction_nats(model.decode(z), batch).double().sum().item()
+        measures |= {"reconstruction_from_x": from_x / count, "length_scale": model.length_scale.item()}
+    accuracy = digit_accuracy(points[0], train.labels, points[1], test.labels, neighbours=neighbours)
+    return measures | {"digit_accuracy": accuracy}

@@ -1,0 +1,80 @@
+"""The objective: the evidence lower bound and the matching term (Eqs. 1 and 5), in nats."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from npvae.kernel import leave_one_out_weights
+from npvae.model import VAE, NonparametricVAE
+
+
+class Terms(NamedTuple):
+    """What the objective is made of, per image ``[B]``, and the posterior means it was made from.
+
+    The matching term is zero for a plain VAE.
+    """
+
+    reconstruction: Tensor
+    kl: Tensor
+    match: Tensor
+    mu: Tensor
+
+
+def reconstruction_nats(logits: Tensor, y: Tensor) -> Tensor:
+    """``-log p(y|z)`` of a Bernoulli decoder, summed over pixels: ``[B, pixels], [B, pixels] -> [B]``.
+
+    From logits: a clipped sigmoid cannot be told from 1 in float32.
+    """
+    return F.binary_cross_entropy_with_logits(logits, y, reduction="none").sum(-1)
+
+
+def kl_nats(mu: Tensor, sigma: Tensor) -> Tensor:
+    """``KL(N(mu, diag(sigma^2)) || N(0, I))``, summed over Z: ``[B, Dz], [B, Dz] -> [B]``."""
+    return 0.5 * (mu.square() + sigma.square() - 1 - 2 * sigma.log()).sum(-1)
+
+
+def match_penalty(mu: Tensor, x: Tensor, length_scale: Tensor, *, neighbour_gradient: bool = True) -> Tensor:
+    """``|mu_i - sum_j W_ij mu_j|^2`` of Eq. 5: ``[B, Dz], [B, Dx] -> [B]``.
+
+    Args:
+        mu: posterior means E[z].
+        x: locations in X.
+        length_scale: l of Eq. 6.
+        neighbour_gradient: whether the gradient also reaches the neighbours' mu_j, as Eq. 5 is written.
+    """
+    neighbours = mu if neighbour_gradient else mu.detach()
+    predicted = leave_one_out_weights(x, length_scale) @ neighbours
+    return (mu - predicted).square().sum(-1)
+
+
+def terms(model: VAE, y: Tensor, noise: Tensor | None = None, *, neighbour_gradient: bool = True) -> Terms:
+    """Evaluate the objective's terms on a batch, with one sample z = mu + sigma * noise.
+
+    Args:
+        model: a plain or nonparametric VAE.
+        y: images ``[B, pixels]`` in [0, 1].
+        noise: ``[B, Dz]``, standard normal; drawn where not given.
+        neighbour_gradient: see :func:`match_penalty`.
+    """
+    mu, sigma = model.encode(y)
+    match = mu.new_zeros(len(y))
+    if isinstance(model, NonparametricVAE):
+        match = match_penalty(mu, model.embed(y), model.length_scale, neighbour_gradient=neighbour_gradient)
+    noise = torch.randn_like(mu) if noise is None else noise
+    logits = model.decode(mu + sigma * noise)
+    return Terms(reconstruction_nats(logits, y), kl_nats(mu, sigma), match, mu)
+
+
+def loss(terms: Terms, *, match_weight: float = 1.0) -> Tensor:
+    """What training minimises: the batch mean of -ELBO + w * match, a scalar (Eq. 5 has w = 1)."""
+    return (terms.reconstruction + terms.kl + match_weight * terms.match).mean()
+
+
+def active_units(variance: Tensor) -> int:
+    """How many dimensions of Z are in use: those where Var_y E[z|y], ``[Dz]``, exceeds 0.01.
+
+    Burda, Grosse and Salakhutdinov (2016), *Importance Weighted Autoencoders*.
+    """
+    return int((variance > 0.01).sum())

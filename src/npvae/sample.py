@@ -1,0 +1,72 @@
+"""Generation: images decoded from Z, and from X through the weights of the whole training set."""
+
+import torch
+from torch import Tensor
+
+from npvae.embed import in_batches, locations, posterior_means
+from npvae.kernel import predict_z
+from npvae.model import VAE, NonparametricVAE
+
+
+def decode(model: VAE, z: Tensor) -> Tensor:
+    """The mean image of p(y|z), pixel by pixel in [0, 1]: ``[N, Dz] -> [N, pixels]``."""
+    return in_batches(lambda batch: model.decode(batch).sigmoid(), z)
+
+
+@torch.no_grad()
+def decode_x(model: NonparametricVAE, x: Tensor, training_images: Tensor) -> Tensor:
+    """The mean image of p(y|z~(x)): ``[N, Dx] -> [N, pixels]``.
+
+    Args:
+        model: trained.
+        x: locations ``[N, Dx]``.
+        training_images: ``[M, pixels]``, the reference set of z~ (:func:`npvae.kernel.predict_z`).
+    """
+    reference = locations(model, training_images), posterior_means(model, training_images)
+    return decode(model, predict_z(x, *reference, model.length_scale))
+
+
+def interpolants(model: VAE, first: Tensor, last: Tensor, steps: int, training_images: Tensor) -> Tensor:
+    """``steps`` images between two, evenly on a straight line (figure 4).
+
+    The line joins the two images' locations in X or, for a plain VAE, their posterior means in Z.
+
+    Args:
+        model: trained.
+        first: an image ``[pixels]``.
+        last: another one.
+        steps: how many lie between them.
+        training_images: see :func:`decode_x`; unused by a plain VAE.
+
+    Returns:
+        ``[steps, pixels]``.
+    """
+    ends = torch.stack([first, last])
+    weight = torch.linspace(0, 1, steps + 2, device=ends.device)[1:-1, None]
+    if isinstance(model, NonparametricVAE):
+        start, end = locations(model, ends)
+        return decode_x(model, (1 - weight) * start + weight * end, training_images)
+    start, end = posterior_means(model, ends)
+    return decode(model, (1 - weight) * start + weight * end)
+
+
+def thumbnail_side(points: Tensor, count: int) -> float:
+    """The side of squares, ``count`` of which span ``[N, 2]`` points along the longer axis, outliers apart."""
+    low, high = points.quantile(torch.tensor([0.001, 0.999]), dim=0)
+    return float((high - low).max() / count)
+
+
+def thin(points: Tensor, side: float) -> Tensor:
+    """Indices of points at which squares of ``side`` do not overlap, taken greedily in order.
+
+    Args:
+        points: centres ``[N, 2]``.
+        side: of a square, in the units of ``points``.
+    """
+    kept = points.new_empty(0, 2)
+    indices = []
+    for index, point in enumerate(points):
+        if not ((kept - point).abs() < side).all(1).any():
+            kept = torch.cat([kept, point[None]])
+            indices.append(index)
+    return torch.tensor(indices)

@@ -1,0 +1,63 @@
+"""What all tests share: one thread, and small things to test with."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from npvae.data import fetch, verify
+from npvae.errors import NpvaeError
+from npvae.model import Network
+
+ROOT = Path(__file__).parents[1]
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    """Every test starts from the same random state and leaves one thread, wherever it runs."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture
+def tiny() -> Network:
+    """A network that trains in milliseconds, without dropout."""
+    return Network(hidden_units=16, dropout=0.0)
+
+
+@pytest.fixture(scope="session")
+def mnist(root: Path, pytestconfig: pytest.Config) -> Path:
+    """The real idx files: the tree's own, or else fetched once into pytest's cache."""
+    folder = root / "data" / "mnist"
+    try:
+        verify(folder)
+    except NpvaeError:
+        folder = pytestconfig.cache.mkdir("mnist")
+        fetch(folder)
+    return folder
+
+
+@pytest.fixture
+def listing() -> Callable[[Path], list[str]]:
+    """All names below a folder, hidden ones too; none where the folder is missing."""
+
+    def names(folder: Path) -> list[str]:
+        return sorted(
+            os.path.relpath(Path(parent) / name, folder)
+            for parent, folders, files in os.walk(folder)
+            for name in folders + files
+        )
+
+    return names

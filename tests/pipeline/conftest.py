@@ -1,0 +1,92 @@
+"""Small copies of the project, in which the real DAG runs on a subset of real MNIST."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+SMALL = {
+    "z_dims": [2, 5],
+    "data": {"validation_images": 100, "train_images": 900, "test_images": 200},
+    "network": {"hidden_units": 16},
+    "train": {"seeds": 2, "epochs": 1},
+    "figures": {"thumbnails": 8, "interpolation_steps": 3},
+}
+
+
+class Project:
+    """A git checkout with DVC, and what one types in it."""
+
+    def __init__(self, folder: Path, mnist: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {
+            "PYTHONPATH": str(folder / "src"),
+            "NPVAE_MNIST_DIR": str(mnist),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+        }
+
+    def run(self, command: str, *, fails: bool = False) -> str:
+        """What a shell command prints; it must succeed, or fail where ``fails``."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            shell=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert (done.returncode != 0) is fails, f"`{command}` ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def commit(self) -> None:
+        self.run("git add -A && git -c user.name=test -c user.email=test@example.org commit -qm 'A state'")
+
+    def edit(self, changes: dict[str, Any]) -> None:
+        """Change params.yaml, keeping the rest of it."""
+        yaml = YAML()
+        path = self.folder / "params.yaml"
+        values = yaml.load(path)
+        for key, value in changes.items():
+            values[key] = values[key] | value if isinstance(value, dict) else value
+        yaml.dump(values, path)
+
+    def ledger(self) -> dict[str, Any]:
+        """The jobs that dvc.lock records."""
+        return YAML(typ="safe").load(self.folder / "dvc.lock")["stages"]
+
+
+@pytest.fixture(scope="session")
+def copy_tree(root: Path) -> Callable[[Path], None]:
+    """Copies what git has or would take: sources, committed results and dvc.lock, but nothing of DVC's."""
+
+    def copy(folder: Path) -> None:
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+        for name in listed.splitlines():
+            if (root / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(root / name, folder / name)
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def new_project(copy_tree: Callable[[Path], None], mnist: Path) -> Callable[[Path], Project]:
+    """Makes a copy of the project in a folder, with small parameters and nothing run."""
+
+    def make(folder: Path) -> Project:
+        copy_tree(folder)
+        project = Project(folder, mnist)
+        project.run("rm -rf results dvc.lock")
+        project.edit(SMALL)
+        project.commit()
+        return project
+
+    return make

@@ -1,0 +1,109 @@
+"""The check of the committed artefacts: green as they are, red for whatever makes them stale.
+
+In a copy of this tree without DVC's cache, data or checkpoints: what CI has.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from npvae.check import artefact_problems, problems
+
+
+@pytest.fixture(scope="module")
+def committed(copy_tree, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("committed") / "copy"
+    copy_tree(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(committed, tmp_path) -> Path:
+    return Path(shutil.copytree(committed, tmp_path / "copy"))
+
+
+def test_the_committed_artefacts_are_up_to_date(committed):
+    assert problems(committed) == []
+    assert not (committed / "results/checkpoints").exists()
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def substitute(path: Path, pattern: str, replacement: str) -> None:
+    text, count = re.subn(pattern, replacement, path.read_text(), count=1, flags=re.DOTALL)
+    assert count
+    path.write_text(text)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def blank(path: Path) -> None:
+    with Image.open(path) as image:
+        size = image.size
+    Image.new("RGB", size, "white").save(path)
+
+
+TRAINED, EMBEDDED = (rf"(\n  {job}:.*?outs:.*?md5: )\w{{32}}" for job in ("train@npvae-500", "embed@vae-20"))
+FORGED = r"\g<1>" + "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: append(d / "src/npvae/kernel.py", "#"), r"train@npvae-2: src/npvae/kernel.py: changed"),
+        (lambda d: append(d / "src/npvae/figures/style.py", "#"), r"figure3: src/\S+style.py: changed"),
+        (lambda d: (d / "src/npvae/figures/figure1.py").unlink(), r"figure1: src/\S+figure1.py: missing"),
+        (lambda d: substitute(d / "params.yaml", "epochs: 20", "epochs: 21"), r"train@vae-20: parameter"),
+        (lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 20]"), r"figure3: parameter z_dims"),
+        (
+            lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 20]"),
+            r"train@vae-500: recorded, but",
+        ),
+        (lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 9]"), r"train@vae-9: never run"),
+        (lambda d: substitute(d / "dvc.yaml", "npvae figure1", "npvae  figure1"), r"figure1: its command"),
+        (lambda d: (d / "results/figures/figure2.pdf").unlink(), r"figure2: \S+figure2.pdf: missing"),
+        (lambda d: cut(d / "results/figures/figure2.png"), r"figure2: \S+figure2.png: not the file"),
+        (
+            lambda d: append(d / "results/metrics/vae-z2.json", " "),
+            r"evaluate@vae-2: \S+vae-z2.json: not the",
+        ),
+        (
+            lambda d: substitute(d / "dvc.lock", TRAINED, FORGED),
+            r"embed@npvae-500: results/checkpoints/npvae-z500.safetensors: made from another version",
+        ),
+        (
+            lambda d: substitute(d / "dvc.lock", EMBEDDED, FORGED),
+            r"figure3: results/embeddings: made from another version",
+        ),
+    ],
+)
+def test_red_for(copy, change, says):
+    change(copy)
+    assert re.search(says, "\n".join(problems(copy)))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "says"),
+    [
+        ("figures/figure2.png", cut, "does not decode"),
+        ("figures/figure2.pdf", cut, "does not decode"),
+        ("figures/figure3.png", blank, "blank"),
+        ("figures/figure4.png", lambda path: Image.new("RGB", (50, 50)).save(path), "50 pixels wide"),
+        ("metrics/vae-z2.json", lambda path: path.write_text('{"kl": NaN}'), "not finite"),
+        ("metrics/vae-z2.json", cut, "does not decode"),
+    ],
+)
+def test_red_for_a_broken_artefact_even_if_recorded(copy, name, spoil, says):
+    path = copy / "results" / name
+    assert not list(artefact_problems(path, name))
+    spoil(path)
+    [problem] = artefact_problems(path, name)
+    assert name in problem
+    assert says in problem

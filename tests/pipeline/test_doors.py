@@ -1,0 +1,97 @@
+"""The whole DAG for real, small, through both front doors.
+
+The tests of this module share one project and run in order: each starts where the one before ended.
+"""
+
+import pytest
+
+TRAINING = "Running stage 'train@", "Running stage 'replicate@"
+
+
+def ran(output: str) -> set[str]:
+    """The stages that DVC ran, not those that it restored."""
+    return {
+        line.split("'")[1].split("@")[0] for line in output.splitlines() if line.startswith("Running stage")
+    }
+
+
+@pytest.fixture(scope="module")
+def project(new_project, tmp_path_factory):
+    return new_project(tmp_path_factory.mktemp("doors") / "project")
+
+
+def nothing_to_do(project) -> None:
+    assert "Nothing to be done" in project.run("snakemake --cores 2")
+    assert "Data and pipelines are up to date." in project.run("dvc repro")
+    assert "Data and pipelines are up to date." in project.run("dvc status")
+
+
+def test_figures_need_one_seed_only(project):
+    output = project.run("snakemake figures --cores 2")
+    assert ran(output) == {"data", "train", "embed", "sample", "figure1", "figure2", "figure3", "figure4"}
+    figures = sorted(path.name for path in (project.folder / "results/figures").iterdir())
+    assert figures == [f"figure{n}.{kind}" for n in (1, 2, 3, 4) for kind in ("pdf", "png")]
+
+
+def test_the_rest_redoes_none_of_it(project):
+    assert ran(project.run("snakemake --cores 2")) == {"replicate", "evaluate"}
+    nothing_to_do(project)
+    assert "check: every figure and metric is up to date" in project.run("npvae check")
+
+
+def test_metrics_are_readable_by_dvc(project):
+    shown = project.run("dvc metrics show --json")
+    assert shown.count("negative_elbo") == 4 * 3  # models and Z; two seeds and their mean
+
+
+def test_removed_figures_come_back_without_training(project):
+    project.commit()
+    project.run("rm -r results/figures")
+    assert not ran(project.run("snakemake --cores 2"))
+    assert not project.run("git status --porcelain")
+
+
+def test_one_parameter_reruns_what_depends_on_it(project):
+    project.edit({"figures": {"interpolation_steps": 4}})
+    assert ran(project.run("dvc repro")) == {"sample", "figure4"}
+    assert not ran(project.run("snakemake --cores 2"))
+    nothing_to_do(project)
+
+
+def test_setting_it_back_restores_the_old_results(project):
+    project.run("git checkout -q params.yaml")
+    assert not ran(project.run("dvc repro"))
+    assert not project.run("git status --porcelain")
+
+
+def test_other_z_leave_the_ledger_of_a_fresh_clone(project, new_project, tmp_path):
+    project.edit({"z_dims": [2, 3]})
+    project.run("snakemake --cores 2")
+    nothing_to_do(project)
+    fresh = new_project(tmp_path / "fresh")
+    fresh.edit({"z_dims": [2, 3]})
+    fresh.run("dvc repro")  # the other door
+    assert project.ledger() == fresh.ledger()
+    assert not list((project.folder / "results").rglob("*z5*"))
+
+
+def test_old_z_come_back_without_training(project):
+    project.run("git checkout -q params.yaml")
+    assert not ran(project.run("dvc repro")) & {"train", "replicate"}
+    assert not project.run("git status --porcelain --untracked-files=no -- results")
+    nothing_to_do(project)
+
+
+def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):
+    remote, clone = tmp_path / "remote", tmp_path / "clone"
+    project.run(f"dvc remote add --default storage {remote}")
+    project.run("dvc push")
+    project.commit()
+    project.run(f"git clone -q . {clone}")
+    pulled = type(project)(clone, project.environment["NPVAE_MNIST_DIR"])
+    pulled.run("dvc pull")
+    pulled.edit({"figures": {"thumbnails": 6}})
+    source = clone / "src/npvae/figures/figure1.py"
+    source.write_text(source.read_text() + "\n# an edit\n")
+    assert ran(pulled.run("snakemake --cores 2")) == {"sample", "figure1", "figure2"}
+    nothing_to_do(pulled)

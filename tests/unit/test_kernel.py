@@ -1,0 +1,220 @@
+"""The kernel on X against float64 loops and limits that are known."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from npvae.kernel import leave_one_out_weights, log_kernel, predict_z
+
+
+def loop_weights(x: list[list[float]], length_scale: float) -> list[list[float]]:
+    """Eq. 6, diagonal subtracted and rows normalised, as the paper writes it."""
+    rows = []
+    for i, a in enumerate(x):
+        row = []
+        for j, b in enumerate(x):
+            distance = sum((p - q) ** 2 for p, q in zip(a, b, strict=True))
+            row.append(0.0 if i == j else math.exp(-distance / (2 * length_scale**2)))
+        rows.append([value / sum(row) for value in row])
+    return rows
+
+
+def dense_prediction(x: Tensor, reference_x: Tensor, reference_z: Tensor, length_scale: float) -> Tensor:
+    """Eq. 4 over the whole reference set, one query at a time, in float64."""
+    x, reference_x, reference_z = x.double(), reference_x.double(), reference_z.double()
+    predictions = []
+    for query in x:
+        log_weights = -((query - reference_x) ** 2).sum(1) / (2 * length_scale**2)
+        weights = (log_weights - log_weights.max()).exp()
+        predictions.append((weights[:, None] * reference_z).sum(0) / weights.sum())
+    return torch.stack(predictions)
+
+
+def reference(n: int = 23, m: int = 50, dz: int = 3) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.randn(n, 2), torch.randn(m, 2), torch.randn(m, dz)
+
+
+@pytest.mark.parametrize("length_scale", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+def test_log_kernel_is_eq_6(length_scale: float, dimensions: int) -> None:
+    x, other = torch.randn(6, dimensions), torch.randn(4, dimensions)
+    got = log_kernel(x, other, torch.tensor(length_scale))
+    expected = [
+        [
+            -sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) / (2 * length_scale**2)
+            for b in other.tolist()
+        ]
+        for a in x.tolist()
+    ]
+    torch.testing.assert_close(
+        got.double(), torch.tensor(expected, dtype=torch.float64), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("length_scale", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+def test_weights_equal_the_double_loop(length_scale: float, dimensions: int) -> None:
+    x = torch.randn(17, dimensions)
+    got = leave_one_out_weights(x, torch.tensor(length_scale))
+    expected = torch.tensor(loop_weights(x.tolist(), length_scale), dtype=torch.float64)
+    torch.testing.assert_close(got.double(), expected, rtol=2e-5, atol=1e-7)
+
+
+def test_weights_are_a_convex_combination_of_the_others() -> None:
+    weights = leave_one_out_weights(3 * torch.randn(128, 2), torch.tensor(0.7))
+    assert torch.equal(weights.diagonal(), torch.zeros(128))
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(1), torch.ones(128), rtol=0, atol=1e-6)
+
+
+def test_two_points_have_only_each_other() -> None:
+    weights = leave_one_out_weights(torch.tensor([[0.0, 0.0], [50.0, -9.0]]), torch.tensor(0.1))
+    assert weights.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_weights_follow_the_points_when_they_are_permuted() -> None:
+    x, order = torch.randn(12, 2), torch.randperm(12)
+    weights = leave_one_out_weights(x, torch.tensor(1.0))
+    permuted = leave_one_out_weights(x[order], torch.tensor(1.0))
+    torch.testing.assert_close(permuted, weights[order][:, order])
+
+
+def test_where_every_kernel_value_underflows_the_nearest_neighbour_gets_the_weight() -> None:
+    x = torch.tensor([[0.0, 0.0], [1000.0, 0.0], [1900.0, 0.0], [2700.0, 0.0]])
+    naive = (-(torch.cdist(x.double(), x.double()) ** 2) / 2).exp().fill_diagonal_(0).sum(1)
+    assert (naive == 0).all()  # the row sums that a division would meet, even in float64
+    weights = leave_one_out_weights(x, torch.tensor(1.0))
+    assert weights.tolist() == [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
+
+
+PLACES = {
+    "all at one place": torch.zeros(8, 2),
+    "pairs at one place": torch.tensor([[0.0, 0.0], [0.3, 1.0], [-2.0, 0.5]]).repeat(2, 1),
+    "one far away": torch.cat([torch.eye(7, 2), torch.full((1, 2), 1e4)]),
+    "all far away": 1e6 * torch.arange(16.0).reshape(8, 2),
+    "two heaps": torch.cat([torch.zeros(4, 2), torch.full((4, 2), 1e3)]),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_weights_and_gradients_are_finite(place: str) -> None:
+    x = PLACES[place].clone().requires_grad_()
+    length_scale = torch.tensor(1.0, requires_grad=True)
+    weights = leave_one_out_weights(x, length_scale)
+    (weights @ torch.randn(len(x), 3)).square().sum().backward()
+    assert torch.isfinite(weights).all()
+    torch.testing.assert_close(weights.sum(1), torch.ones(len(x)))
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+    assert length_scale.grad is not None
+    assert torch.isfinite(length_scale.grad)
+
+
+def test_close_points_far_from_the_origin_keep_their_distances() -> None:
+    # |a|^2 + |b|^2 - 2 ab would have no correct digit left here; the coordinates are exact in float32
+    x = torch.randint(-32, 32, (40, 2)) / 64
+    far = x + 1024
+    expected = torch.tensor(loop_weights(x.tolist(), 0.5), dtype=torch.float64)
+    torch.testing.assert_close(
+        leave_one_out_weights(far, torch.tensor(0.5)).double(), expected, rtol=1e-5, atol=1e-7
+    )
+    z = torch.randn(40, 3)
+    got = predict_z(far, far, z, torch.tensor(0.5))
+    torch.testing.assert_close(got.double(), dense_prediction(x, x, z, 0.5), rtol=1e-4, atol=1e-5)
+
+
+def test_coincident_points_share_the_weight_evenly() -> None:
+    weights = leave_one_out_weights(torch.ones(5, 2), torch.tensor(1.0))
+    torch.testing.assert_close(weights, (torch.ones(5, 5) - torch.eye(5)) / 4)
+
+
+@pytest.mark.parametrize("max_elements", [1, 50, 149, 2**23], ids=["row", "exactly a row", "two rows", "all"])
+@pytest.mark.parametrize("length_scale", [0.05, 1.0, 20.0])
+def test_prediction_equals_the_dense_formula_however_it_is_chunked(
+    max_elements: int, length_scale: float
+) -> None:
+    x, reference_x, reference_z = reference()
+    got = predict_z(x, reference_x, reference_z, torch.tensor(length_scale), max_elements=max_elements)
+    expected = dense_prediction(x, reference_x, reference_z, length_scale)
+    torch.testing.assert_close(got.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dimensions", [1, 3])
+def test_prediction_uses_every_axis_of_x(dimensions: int) -> None:
+    x, reference_x, reference_z = torch.randn(5, dimensions), torch.randn(9, dimensions), torch.randn(9, 2)
+    got = predict_z(x, reference_x, reference_z, torch.tensor(0.8))
+    torch.testing.assert_close(
+        got.double(), dense_prediction(x, reference_x, reference_z, 0.8), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_prediction_at_a_reference_point_leaves_nothing_out() -> None:
+    # two points at distance 3, l = 2: weights 1 / (1 + e^(-9/8)) and the rest
+    x, z = torch.tensor([[0.0, 0.0], [3.0, 0.0]]), torch.tensor([[1.0], [0.0]])
+    own = 1 / (1 + math.exp(-9 / 8))
+    got = predict_z(x, x, z, torch.tensor(2.0))
+    torch.testing.assert_close(got, torch.tensor([[own], [1 - own]]))
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the elements of the largest tensor that any operation made."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self.elements = max(self.elements, leaf.numel())
+        return result
+
+
+@pytest.mark.parametrize(("max_elements", "bound"), [(1000, 1000), (450, 450), (100, 100), (1, 100)])
+def test_prediction_keeps_its_temporaries_bounded(max_elements: int, bound: int) -> None:
+    # dense would be 60 x 100; one row of it is 100, and so is the largest argument
+    x, reference_x, reference_z = torch.randn(60, 1), torch.randn(100, 1), torch.randn(100, 1)
+    with Largest() as largest:
+        predict_z(x, reference_x, reference_z, torch.tensor(1.0), max_elements=max_elements)
+    assert 0 < largest.elements <= bound
+
+
+def test_prediction_does_not_depend_on_the_order_of_the_reference() -> None:
+    x, reference_x, reference_z = reference()
+    order = torch.randperm(len(reference_x))
+    got = predict_z(x, reference_x[order], reference_z[order], torch.tensor(0.5))
+    torch.testing.assert_close(
+        got, predict_z(x, reference_x, reference_z, torch.tensor(0.5)), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_prediction_with_a_vanishing_length_scale_is_the_nearest_neighbour() -> None:
+    x, reference_x, reference_z = reference()
+    nearest = [
+        min(range(len(reference_x)), key=lambda j: math.dist(query, reference_x[j].tolist()))
+        for query in x.tolist()
+    ]
+    got = predict_z(x, reference_x, reference_z, torch.tensor(1e-6))
+    torch.testing.assert_close(got, reference_z[nearest])
+
+
+def test_prediction_with_an_endless_length_scale_is_the_mean() -> None:
+    x, reference_x, reference_z = reference()
+    got = predict_z(x, reference_x, reference_z, torch.tensor(1e6))
+    torch.testing.assert_close(got, reference_z.mean(0).expand(len(x), -1), rtol=1e-5, atol=1e-6)
+
+
+def test_prediction_far_from_the_reference_is_finite_and_its_nearest_point() -> None:
+    reference_x = torch.tensor([[0.0, 0.0], [10.0, 0.0]])
+    got = predict_z(torch.tensor([[1e5, 0.0]]), reference_x, torch.tensor([[1.0], [2.0]]), torch.tensor(1.0))
+    assert got.tolist() == [[2.0]]
+
+
+def test_prediction_changes_none_of_its_arguments() -> None:
+    given = (*reference(), torch.tensor(0.5))
+    before = [tensor.clone() for tensor in given]
+    predict_z(*given, max_elements=60)
+    assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True))

@@ -1,0 +1,264 @@
+"""params.yaml: what is accepted, what is refused and how, and what a checkpoint depends on."""
+
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+
+from npvae.errors import NpvaeError
+from npvae.params import Params, load_params
+
+MISSING = object()
+
+
+@pytest.fixture
+def raw(root: Path) -> dict[str, Any]:
+    """The committed file as plain values."""
+    return YAML(typ="safe").load(root / "params.yaml")
+
+
+@pytest.fixture
+def edited(tmp_path: Path, raw: dict[str, Any]) -> Callable[..., Path]:
+    """Writes the committed file with some values changed, added or (``MISSING``) left out."""
+
+    def write(**changes: Any) -> Path:
+        for key, value in changes.items():
+            *sections, name = key.split("__")
+            place = raw
+            for section in sections:
+                place = place[section]
+            if value is MISSING:
+                del place[name]
+            else:
+                place[name] = value
+        path = tmp_path / "edited.yaml"
+        YAML(typ="safe").dump(raw, path)
+        return path
+
+    return write
+
+
+def refusal(path: Path) -> str:
+    """The message without the file, which it must begin with; one line."""
+    with pytest.raises(NpvaeError) as error:
+        load_params(path)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def test_the_committed_file_holds_the_papers_settings(root: Path) -> None:
+    params = load_params(root / "params.yaml")
+    assert params.data.train_images == 55_000
+    assert params.data.test_images == 10_000
+    assert params.network.hidden_units == 500
+    assert params.network.dropout == 0.1
+    assert params.train.batch_size == 128
+    assert params.train.learning_rate == 0.001
+    assert params.npvae.match_weight == 1
+    assert {2, 500} <= set(params.z_dims)
+
+
+def test_the_values_are_those_of_the_file(root: Path, raw: dict[str, Any]) -> None:
+    assert load_params(root / "params.yaml").model_dump(mode="json") == raw
+    assert load_params(str(root / "params.yaml")).model_dump(mode="json") == raw
+
+
+def test_an_edited_copy_is_accepted(edited: Callable[..., Path]) -> None:
+    params = load_params(edited(z_dims=[1, 3], train__epochs=1, network__dropout=0, models=["npvae", "vae"]))
+    assert (list(params.z_dims), params.train.epochs, params.network.dropout) == ([1, 3], 1, 0)
+
+
+def test_scientific_notation_is_a_number_as_in_dvc(root: Path, tmp_path: Path) -> None:
+    text, count = re.subn(r"learning_rate: \S+", "learning_rate: 2e-3", (root / "params.yaml").read_text())
+    assert count == 1
+    (tmp_path / "p.yaml").write_text(text)
+    assert load_params(tmp_path / "p.yaml").train.learning_rate == 0.002
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "key"),
+    [
+        ("train__batchsize", 128, "train.batchsize"),
+        ("npvea", {}, "npvea"),
+        ("vae__match_weight", 1.0, "vae.match_weight"),
+        ("train__epochs", MISSING, "train.epochs"),
+        ("network", MISSING, "network"),
+        ("vae", MISSING, "vae"),
+        ("vae", None, "vae"),
+        ("network__hidden_units", "500", "network.hidden_units"),
+        ("train__epochs", 1.5, "train.epochs"),
+        ("train__epochs", True, "train.epochs"),
+        ("train__drop_last", 1, "train.drop_last"),
+        ("train__drop_last", "yes", "train.drop_last"),
+        ("npvae__neighbour_gradient", "true", "npvae.neighbour_gradient"),
+        ("train__learning_rate", "fast", "train.learning_rate"),
+        ("z_dims", 20, "z_dims"),
+        ("z_dims", ["2"], "z_dims"),
+        ("z_dims", [0, 2], "z_dims"),
+        ("z_dims", [-2, 2], "z_dims"),
+        ("z_dims", [], "z_dims"),
+        ("z_dims", [20, 2], "z_dims"),
+        ("z_dims", [2, 2], "z_dims"),
+        ("models", ["vae"], "models"),
+        ("models", ["vae", "vae", "npvae"], "models"),
+        ("models", ["vae", "gplvm"], "models"),
+        ("data__train_images", 1, "data.train_images"),
+        ("data__validation_images", 5_001, "data"),
+        ("data__validation_images", -1, "data.validation_images"),
+        ("data__test_images", 10_001, "data.test_images"),
+        ("data__test_images", 0, "data.test_images"),
+        ("network__hidden_units", 0, "network.hidden_units"),
+        ("network__activations", "gelu", "network.activations"),
+        ("network__initialisation", "zeros", "network.initialisation"),
+        ("network__dropout", 1.0, "network.dropout"),
+        ("network__dropout", -0.1, "network.dropout"),
+        ("network__dropout", NAN, "network.dropout"),
+        ("train__seeds", 0, "train.seeds"),
+        ("train__epochs", 0, "train.epochs"),
+        ("train__batch_size", 1, "train.batch_size"),
+        ("train__batch_size", 55_001, "train.batch_size"),
+        ("train__learning_rate", 0, "train.learning_rate"),
+        ("train__learning_rate", -0.001, "train.learning_rate"),
+        ("train__learning_rate", NAN, "train.learning_rate"),
+        ("train__learning_rate", INFINITY, "train.learning_rate"),
+        ("npvae__match_weight", -1.0, "npvae.match_weight"),
+        ("npvae__match_weight", INFINITY, "npvae.match_weight"),
+        ("npvae__initial_length_scale", 0.0, "npvae.initial_length_scale"),
+        ("evaluate__neighbours", 0, "evaluate.neighbours"),
+        ("evaluate__neighbours", 55_001, "evaluate.neighbours"),
+        ("evaluate__seed", 0.5, "evaluate.seed"),
+        ("figures__thumbnails", 1, "figures.thumbnails"),
+        ("figures__interpolate", [7], "figures.interpolate"),
+        ("figures__interpolate", [7, 12, 13], "figures.interpolate"),
+        ("figures__interpolate", [-1, 12], "figures.interpolate"),
+        ("figures__interpolate", [7, 55_000], "figures.interpolate"),
+        ("figures__interpolation_steps", 0, "figures.interpolation_steps"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_file_and_key(
+    edited: Callable[..., Path], change: str, value: Any, key: str
+) -> None:
+    message = refusal(edited(**{change: value}))
+    assert re.match(rf"{re.escape(key)}\b", message), message
+    assert ";" not in message  # nothing else is complained about
+
+
+def test_a_message_says_what_was_given(edited: Callable[..., Path]) -> None:
+    assert "got 'gelu'" in refusal(edited(network__activations="gelu"))
+
+
+def test_every_wrong_key_is_named_at_once(edited: Callable[..., Path]) -> None:
+    message = refusal(edited(network__dropout=2.0, train__epochs=MISSING, figures__colour="red"))
+    assert all(key in message for key in ("network.dropout", "train.epochs", "figures.colour"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"train: [1, 2",
+        b"train: {epochs: 1}\ntrain: {epochs: 2}\n",
+        b"a: 1\n---\nb: 2\n",
+        b"a: \x80\xe9",
+        b"a: !unknown 1\n",
+    ],
+    ids=["unclosed", "a key twice", "two documents", "binary", "unknown tag"],
+)
+def test_what_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    assert refusal(path).startswith("not YAML")
+
+
+@pytest.mark.parametrize("content", ["", "- vae\n- npvae\n", "42\n"], ids=["empty", "a list", "a number"])
+def test_what_is_yaml_but_no_mapping_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(content)
+    refusal(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "no such file" in refusal(tmp_path / "absent.yaml")
+
+
+def test_nothing_can_be_assigned(root: Path) -> None:
+    params = load_params(root / "params.yaml")
+    with pytest.raises(ValidationError, match="frozen"):
+        params.z_dims = [3]  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        params.train.epochs = 3  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        params.extra = 3  # type: ignore[attr-defined]
+
+
+@pytest.mark.xfail(strict=True, reason="the lists inside are mutable: they would have to be tuples")
+def test_lists_cannot_be_changed_in_place(root: Path) -> None:
+    params = load_params(root / "params.yaml")
+    with pytest.raises((AttributeError, TypeError)):
+        params.z_dims.append(1_000)
+    assert 1_000 not in params.z_dims
+
+
+def changed(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return f"{value}-changed" if isinstance(value, str) else value + 1
+
+
+def with_change(params: Params, section: str, name: str) -> Params:
+    """A copy in which one value differs, without validation."""
+    old: BaseModel = getattr(params, section)
+    return params.model_copy(update={section: old.model_copy(update={name: changed(getattr(old, name))})})
+
+
+@pytest.mark.parametrize("model", ["vae", "npvae"])
+def test_a_checkpoint_depends_on_exactly_what_its_training_uses(
+    root: Path, raw: dict[str, Any], model: str
+) -> None:
+    other = {"vae": "npvae", "npvae": "vae"}[model]
+    # whatever is not named here must count, new parameters too
+    irrelevant = {f"{section}.{name}" for section in ("evaluate", "figures", other) for name in raw[section]}
+    irrelevant |= {"data.test_images", "train.seeds"}
+    params = load_params(root / "params.yaml")
+    before = params.of_checkpoint(model, 20)  # type: ignore[arg-type]
+    counted = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the changed values are not all valid
+        for section, values in raw.items():
+            for name in values if isinstance(values, dict) else []:
+                if section == "figures" and name == "interpolate":
+                    continue
+                if with_change(params, section, name).of_checkpoint(model, 20) != before:  # type: ignore[arg-type]
+                    counted.add(f"{section}.{name}")
+    every = {
+        f"{section}.{name}" for section, values in raw.items() if isinstance(values, dict) for name in values
+    }
+    assert counted == every - irrelevant
+
+
+def test_a_checkpoint_does_not_depend_on_which_others_are_trained(
+    root: Path, edited: Callable[..., Path]
+) -> None:
+    before = load_params(root / "params.yaml").of_checkpoint("npvae", 20)
+    after = load_params(edited(z_dims=[20], models=["npvae", "vae"], figures__interpolate=[1, 2]))
+    assert after.of_checkpoint("npvae", 20) == before
+
+
+def test_a_checkpoint_depends_on_its_model_and_dimension(root: Path) -> None:
+    params = load_params(root / "params.yaml")
+    vae, npvae, wider = (
+        params.of_checkpoint("vae", 2),
+        params.of_checkpoint("npvae", 2),
+        params.of_checkpoint("vae", 3),
+    )
+    assert vae != npvae
+    assert vae != wider

@@ -1,0 +1,32 @@
+# What every rule takes from dvc.yaml.
+from pathlib import Path
+
+from npvae.params import load_params
+from npvae.pipeline import Pipeline
+
+load_params()  # a mistake in params.yaml ends here, in one sentence, before any job
+PIPELINE = Pipeline(Path())
+
+
+wildcard_constraints:
+    model="[a-z]+",
+    z="[0-9]+",
+
+
+def inputs(stage):
+    """Dependencies of a stage, with Snakemake's wildcards."""
+    return PIPELINE.inputs(stage)
+
+
+def outputs(stage):
+    """Outputs of a stage, with Snakemake's wildcards."""
+    return PIPELINE.stages[stage].outs
+
+
+def repro(stage):
+    """The shell command that runs exactly this stage, or restores it from DVC's cache.
+
+    Without the waiting, jobs that end together lose DVC's lock after 3 s and fail.
+    """
+    job = PIPELINE.stages[stage].job.format(model="{wildcards.model}", z="{wildcards.z}")
+    return f"dvc --wait-for-lock repro --single-item {job} 2>&1 | tee {{log}}"

@@ -1,0 +1,54 @@
+rule figure1:
+    input:
+        inputs("figure1"),
+    output:
+        report(outputs("figure1")[0], caption="../report/figure1.rst", category="Figures"),
+        outputs("figure1")[1:],
+    log:
+        "results/logs/figure1.log",
+    benchmark:
+        "results/benchmarks/figure1.tsv"
+    shell:
+        repro("figure1")
+
+
+rule figure2:
+    input:
+        inputs("figure2"),
+    output:
+        report(outputs("figure2")[0], caption="../report/figure2.rst", category="Figures"),
+        outputs("figure2")[1:],
+    log:
+        "results/logs/figure2.log",
+    benchmark:
+        "results/benchmarks/figure2.tsv"
+    shell:
+        repro("figure2")
+
+
+rule figure3:
+    input:
+        inputs("figure3"),
+    output:
+        report(outputs("figure3")[0], caption="../report/figure3.rst", category="Figures"),
+        outputs("figure3")[1:],
+    log:
+        "results/logs/figure3.log",
+    benchmark:
+        "results/benchmarks/figure3.tsv"
+    shell:
+        repro("figure3")
+
+
+rule figure4:
+    input:
+        inputs("figure4"),
+    output:
+        report(outputs("figure4")[0], caption="../report/figure4.rst", category="Figures"),
+        outputs("figure4")[1:],
+    log:
+        "results/logs/figure4.log",
+    benchmark:
+        "results/benchmarks/figure4.tsv"
+    shell:
+        repro("figure4")

@@ -102,8 +102,8 @@ def _png_problems(content: bytes) -> Iterator[str]:
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         yield f"does not decode ({error})"
         return
-    if grey.width not in {round(width * DPI) for width in (COLUMN, TEXT)}:
-        yield f"{grey.width} pixels wide, neither a column nor a page at {DPI} dpi"
+    if not COLUMN * DPI - 1 <= grey.width <= TEXT * DPI + 1:
+        yield f"{grey.width} pixels wide: narrower than a column or wider than a page at {DPI} dpi"
     background = max(grey.histogram())
     if background > 0.995 * grey.width * grey.height:
         yield "blank"
@@ -114,8 +114,8 @@ def _pdf_problems(content: bytes) -> Iterator[str]:
     if not content.startswith(b"%PDF-") or not content.rstrip().endswith(b"%%EOF") or not box:
         yield "does not decode"
         return
-    if all(abs(float(box[1]) - width * 72) > 1 for width in (COLUMN, TEXT)):
-        yield f"{float(box[1]) / 72:.2f} inches wide, neither a column nor a page"
+    if not COLUMN - 0.01 <= float(box[1]) / 72 <= TEXT + 0.01:
+        yield f"{float(box[1]) / 72:.2f} inches wide: narrower than a column or wider than a page"
 
 
 def _json_problems(content: bytes) -> Iterator[str]:

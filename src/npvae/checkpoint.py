@@ -1,7 +1,8 @@
 """Checkpoints: the trainings of one model at one Z, stacked by seed, in one safetensors file.
 
-Each tensor has a leading axis for the seeds. The metadata holds, as JSON, the seeds and every parameter
-that the weights depend on.
+Each tensor has a leading axis for the seeds. The metadata holds, as one JSON value, the seeds and every
+parameter that the weights depend on (one, because safetensors writes several in an order of its own making,
+and the same training must give the same bytes).
 """
 
 import json
@@ -15,6 +16,8 @@ from safetensors.torch import save
 from npvae.errors import NpvaeError
 from npvae.files import write_atomically
 from npvae.model import VAE, Network, build
+
+_METADATA = "npvae"
 
 
 def new_model(params: dict[str, Any], seed: int) -> VAE:
@@ -36,8 +39,8 @@ def save_models(path: Path, models: dict[int, VAE], params: dict[str, Any]) -> N
         name: torch.stack([state[name].cpu() for state in states]) if states else tensor
         for name, tensor in empty.items()
     }
-    metadata = {"params": json.dumps(params, sort_keys=True), "seeds": json.dumps(list(models))}
-    write_atomically(path, save(stacked, metadata))
+    trained = json.dumps({"params": params, "seeds": list(models)}, sort_keys=True)
+    write_atomically(path, save(stacked, {_METADATA: trained}))
 
 
 def load_models(path: Path, params: dict[str, Any]) -> dict[int, VAE]:
@@ -49,19 +52,23 @@ def load_models(path: Path, params: dict[str, Any]) -> dict[int, VAE]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            trained = json.loads((file.metadata() or {})[_METADATA])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        found, seeds = json.loads(metadata["params"]), json.loads(metadata["seeds"])
+        found, seeds = trained["params"], list(trained["seeds"])
     except FileNotFoundError:
         raise NpvaeError(f"{path}: no such checkpoint; train it first") from None
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise NpvaeError(f"{path}: not a checkpoint of this project ({error})") from None
     if differences := _differences(found, params):
         raise NpvaeError(f"{path}: trained with other parameters than asked for: {', '.join(differences)}")
     models = {}
     for index, seed in enumerate(seeds):
         model = new_model(params, seed)
-        model.load_state_dict({name: tensor[index] for name, tensor in tensors.items()})
+        try:
+            model.load_state_dict({name: tensor[index] for name, tensor in tensors.items()})
+        except (RuntimeError, IndexError) as error:
+            reason = " ".join(str(error).split())
+            raise NpvaeError(f"{path}: its tensors are not those of its parameters ({reason})") from None
         models[seed] = model.eval()
     return models
 

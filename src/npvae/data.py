@@ -120,6 +120,8 @@ def fetch(destination: Path, source: Path | None = None) -> str:
                 verify(folder)
             except Exception as error:  # any failure of a source means: try the next
                 reason = getattr(error, "stderr", None) or str(error) or type(error).__name__
+                if isinstance(reason, bytes):  # of a process that ran out of time
+                    reason = reason.decode(errors="replace")
                 failures.append(f"{name}: {' '.join(reason.replace(f'{folder}/', '').split())}")
                 continue
             for file in MNIST_FILES:
@@ -132,10 +134,14 @@ def fetch(destination: Path, source: Path | None = None) -> str:
 def _read(folder: Path, prefix: str, first: int, count: int) -> Split:
     def values(kind: str) -> np.ndarray:
         name = f"{prefix}-{kind}"
+        expected = MNIST_FILES[name]
         try:
-            return np.fromfile(folder / name, np.uint8, offset=MNIST_FILES[name].header)
-        except FileNotFoundError:
+            content = np.fromfile(folder / name, np.uint8)
+        except OSError:
             raise NpvaeError(f"{folder / name}: missing; run `npvae data` first") from None
+        if len(content) != expected.bytes:
+            raise NpvaeError(f"{folder / name}: {len(content)} bytes instead of {expected.bytes}: truncated")
+        return content[expected.header :]
 
     chosen = slice(first, first + count)
     images = values("images-idx3-ubyte").reshape(-1, PIXELS)[chosen]

@@ -14,7 +14,7 @@ from torch import Tensor
 def log_kernel(x: Tensor, reference: Tensor, length_scale: Tensor) -> Tensor:
     """``-|x_i - x_j|^2 / (2 l^2)``, Eq. 6 up to its variance: ``[N, Dx], [M, Dx] -> [N, M]``.
 
-    The differences are explicit: ``cdist`` has no gradient where two points coincide.
+    The differences are explicit: ``cdist`` multiplies out the square and loses close points to rounding.
     """
     squared = (x[:, None, :] - reference[None, :, :]).square().sum(-1)
     return -squared / (2 * length_scale.square())

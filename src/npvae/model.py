@@ -139,10 +139,16 @@ class NonparametricVAE(VAE):
 
 
 def build(
-    name: str, z_dim: int, network: Network | None = None, *, seed: int, initial_length_scale: float = 1.0
+    name: Literal["vae", "npvae"],
+    z_dim: int,
+    network: Network | None = None,
+    *,
+    seed: int,
+    initial_length_scale: float = 1.0,
 ) -> VAE:
-    """A ``vae`` or ``npvae`` whose weights are drawn from ``seed``."""
-    torch.manual_seed(seed)
-    if name == "npvae":
-        return NonparametricVAE(z_dim, network, initial_length_scale=initial_length_scale)
-    return VAE(z_dim, network)
+    """A ``vae`` or ``npvae`` whose weights are drawn from ``seed``; torch's own random state stays."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if name == "npvae":
+            return NonparametricVAE(z_dim, network, initial_length_scale=initial_length_scale)
+        return VAE(z_dim, network)

@@ -16,6 +16,8 @@ from npvae.errors import NpvaeError
 ModelName = Literal["vae", "npvae"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 MNIST_TRAIN, MNIST_TEST = 60_000, 10_000
 
@@ -78,22 +80,22 @@ class Evaluate(Section):
     """The measures on the test images."""
 
     neighbours: Count
-    seed: int
+    seed: Seed
 
 
 class Figures(Section):
     """What the figures show."""
 
     thumbnails: Annotated[int, Field(ge=2)]
-    interpolate: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+    interpolate: Annotated[tuple[Index, Index], Field(strict=False)]
     interpolation_steps: Count
 
 
 class Params(Section):
     """All of ``params.yaml``."""
 
-    models: Annotated[list[ModelName], Field(min_length=1)]
-    z_dims: Annotated[list[Count], Field(min_length=1)]
+    models: Annotated[tuple[ModelName, ...], Field(strict=False)]
+    z_dims: Annotated[tuple[Count, ...], Field(strict=False)]
     data: Data
     network: Network
     train: Train
@@ -115,14 +117,16 @@ class Params(Section):
 
     @field_validator("z_dims")
     @classmethod
-    def _ascending(cls, z_dims: list[int]) -> list[int]:
-        if z_dims != sorted(set(z_dims)):
+    def _ascending(cls, z_dims: tuple[int, ...]) -> tuple[int, ...]:
+        if list(z_dims) != sorted(set(z_dims)):
             raise ValueError("must ascend without repetition")
+        if not z_dims:
+            raise ValueError("must name a dimension")
         return z_dims
 
     @field_validator("models")
     @classmethod
-    def _both(cls, models: list[ModelName]) -> list[ModelName]:
+    def _both(cls, models: tuple[ModelName, ...]) -> tuple[ModelName, ...]:
         if sorted(models) != ["npvae", "vae"]:
             raise ValueError("must name vae and npvae, once each: the figures compare them")
         return models
@@ -131,6 +135,8 @@ class Params(Section):
     def _consistent(self) -> "Params":
         if self.train.batch_size > self.data.train_images:
             raise ValueError("train.batch_size is larger than data.train_images")
+        if len(set(self.figures.interpolate)) == 1:
+            raise ValueError("figures.interpolate: names one image twice")
         if max(self.figures.interpolate) >= self.data.train_images:
             raise ValueError(
                 f"figures.interpolate: an index is not below data.train_images = {self.data.train_images}"
@@ -150,8 +156,8 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     path = Path(path)
     try:
         raw = YAML(typ="safe").load(path)
-    except FileNotFoundError:
-        raise NpvaeError(f"{path}: no such file") from None
+    except OSError as error:
+        raise NpvaeError(f"{path}: {str(error.strerror).lower()}") from None
     except YAMLError as error:
         raise NpvaeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     try:

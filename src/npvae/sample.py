@@ -51,7 +51,7 @@ def interpolants(model: VAE, first: Tensor, last: Tensor, steps: int, training_i
 
 
 def thumbnail_side(points: Tensor, count: int) -> float:
-    """The side of squares, ``count`` of which span ``[N, 2]`` points along the longer axis, outliers apart."""
+    """Side of squares, ``count`` of which span points ``[N, 2]`` along the longer axis, outliers apart."""
     low, high = points.quantile(torch.tensor([0.001, 0.999]), dim=0)
     return float((high - low).max() / count)
 

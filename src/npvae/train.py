@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector
 
 from npvae.errors import NpvaeError
 from npvae.model import VAE, NonparametricVAE
@@ -14,7 +15,7 @@ from npvae.objective import Terms, active_units, loss, terms
 class Epoch(NamedTuple):
     """Averages over one epoch's training images, dropout on; terms in nats.
 
-    A plain VAE has no matching term, length scale or R^2: they are None.
+    A plain VAE has no matching term, length scale or R^2: they are None. So is R^2 where E[z] does not vary.
     """
 
     seed: int
@@ -40,8 +41,9 @@ class _Sums:
     def add(self, batch: Terms) -> None:
         self.images += len(batch.mu)
         self.terms += torch.stack([batch.reconstruction, batch.kl, batch.match]).sum(1).double()
-        self.mu += batch.mu.sum(0).double()
-        self.mu_squared += batch.mu.square().sum(0).double()
+        mu = batch.mu.double()
+        self.mu += mu.sum(0)
+        self.mu_squared += mu.square().sum(0)
 
     def record(self, model: VAE, seed: int, epoch: int) -> Epoch:
         assert isinstance(self.terms, Tensor)
@@ -51,8 +53,16 @@ class _Sums:
         result = Epoch(seed, epoch, reconstruction, kl, active_units(variance))
         if not isinstance(model, NonparametricVAE):
             return result
-        r2 = 1 - match / float(variance.sum())
+        spread = variance.sum().item()
+        r2 = 1 - match / spread if spread else None
         return result._replace(match=match, match_r2=r2, length_scale=model.length_scale.item())
+
+
+def _diverged(what: str, epoch: int, step: int, seed: int) -> NpvaeError:
+    return NpvaeError(
+        f"{what} at epoch {epoch}, step {step}, seed {seed}: "
+        "training stopped and nothing was saved; try a smaller train.learning_rate"
+    )
 
 
 def fit(
@@ -88,7 +98,7 @@ def fit(
         One record an epoch.
 
     Raises:
-        NpvaeError: a loss is not finite; the message names the epoch and step.
+        NpvaeError: a loss is not finite, the message names the epoch and step; or no batch has two images.
     """
     torch.manual_seed(seed)
     shuffler = torch.Generator().manual_seed(seed)
@@ -96,6 +106,8 @@ def fit(
     ragged = len(images) % batch_size
     # a lone image has no neighbours, so it is left out in any case
     used = len(images) - (ragged if drop_last or ragged == 1 else 0)
+    if min(batch_size, used) < 2:
+        raise NpvaeError(f"no batch of two images: train.batch_size is {batch_size}, of {len(images)} images")
     history = []
     model.train()
     for epoch in range(1, epochs + 1):
@@ -105,14 +117,13 @@ def fit(
             parts = terms(model, images[batch], neighbour_gradient=neighbour_gradient)
             objective = loss(parts, match_weight=match_weight)
             if not torch.isfinite(objective):
-                raise NpvaeError(
-                    f"the loss is {objective.item()} at epoch {epoch}, step {step}, seed {seed}: "
-                    "training stopped and nothing was saved; try a smaller train.learning_rate"
-                )
+                raise _diverged(f"the loss is {objective.item()}", epoch, step, seed)
             optimiser.zero_grad()
             objective.backward()
             optimiser.step()
             sums.add(parts)
+        if not parameters_to_vector(model.parameters()).isfinite().all():
+            raise _diverged("a weight is not finite", epoch, step, seed)
         history.append(sums.record(model, seed, epoch))
         if on_epoch:
             on_epoch(history[-1])

@@ -41,7 +41,9 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        assert (done.returncode != 0) is fails, f"`{command}` ended with {done.returncode}:\n{done.stdout}"
+        assert (done.returncode != 0) is fails, (
+            f"`{command}` ended with {done.returncode}:\n{done.stdout[-4000:]}"
+        )
         return done.stdout
 
     def commit(self) -> None:

@@ -227,9 +227,6 @@ def test_an_interrupted_download_leaves_nothing_and_says_why(
     assert listing(tmp_path) == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="subprocess gives a timeout's stderr as bytes, even with text=True"
-)
 def test_an_npm_that_hangs_ends_in_an_error_of_ours(
     content: Content, mirrors: Mirrors, tmp_path: Path, listing: Listing
 ) -> None:

@@ -200,7 +200,6 @@ def test_nothing_can_be_assigned(root: Path) -> None:
         params.extra = 3  # type: ignore[attr-defined]
 
 
-@pytest.mark.xfail(strict=True, reason="the lists inside are mutable: they would have to be tuples")
 def test_lists_cannot_be_changed_in_place(root: Path) -> None:
     params = load_params(root / "params.yaml")
     with pytest.raises((AttributeError, TypeError)):

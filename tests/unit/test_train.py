@@ -340,6 +340,18 @@ def test_the_record_equals_sums_by_hand(count: int, batch_size: int, drop_last: 
     assert record.length_scale == pytest.approx(0.7)
 
 
+def test_each_record_is_of_its_own_epoch(tiny: Network) -> None:
+    model = Recorder(3, tiny)
+    history = fit(model, torch.rand(40, 784), seed=0, epochs=3, batch_size=10, learning_rate=0.01)
+    for index, record in enumerate(history):
+        epoch = slice(4 * index, 4 * index + 4)
+        mu, sigma = torch.cat(model.means[epoch]), torch.cat(model.sigmas[epoch])
+        kl = (mu**2 + sigma**2 - 1).sum(1) / 2 - sigma.log().sum(1)
+        assert record.kl == pytest.approx(kl.mean().item(), rel=1e-4)
+    assert history[-1].length_scale == pytest.approx(model.length_scale.item())
+    assert len({record.length_scale for record in history}) == 3
+
+
 def test_the_recorded_reconstruction_is_an_average_over_images_in_nats(tiny: Network) -> None:
     class Constant(VAE):
         def decode(self, z: Tensor) -> Tensor:  # p = 1 / (1 + e^-2) everywhere

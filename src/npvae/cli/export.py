@@ -62,7 +62,7 @@ def sample(
     loaded = load_params(params)
     [trained] = load_models(checkpoint, loaded.of_checkpoint(model, z_dim)).values()
     (train, _), (test, _) = load_splits(data, **loaded.data.model_dump())
-    first, last = train[loaded.figures.interpolate]
+    first, last = train[list(loaded.figures.interpolate)]
     between = interpolants(trained, first, last, loaded.figures.interpolation_steps, train)
     arrays: dict[str, Any] = {"interpolants": torch.cat([first[None], between, last[None]]).numpy()}
     if isinstance(trained, NonparametricVAE):

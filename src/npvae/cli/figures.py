@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, ParamsFile
+from npvae.cli.options import DEFAULT_PARAMS, ParamsFile, ZDim
 from npvae.errors import NpvaeError
 
 Outputs = Annotated[list[Path], typer.Option(help="PNG or PDF to write; give the option once for each.")]
@@ -23,7 +23,7 @@ def figure1(output: Outputs) -> None:
     style.save(figure1.draw(), *output)
 
 
-def figure2(embedding: Embedding, sample: Sample, z_dim: int, output: Outputs) -> None:
+def figure2(embedding: Embedding, sample: Sample, z_dim: ZDim, output: Outputs) -> None:
     """Draw X of training and test images, and images decoded from X."""
     import numpy as np
     import pandas as pd

@@ -84,7 +84,7 @@ def _stage(name: str, definition: dict[str, Any], values: dict[str, Any]) -> Sta
         entries = [entry for kind in kinds for entry in context.resolve(definition.get(kind, []))]
         return tuple(entry if isinstance(entry, str) else next(iter(entry)) for entry in entries)
 
-    return Stage(name, items, paths("deps"), paths("outs", "metrics", "plots"))
+    return Stage(name, items, paths("deps"), paths("plots", "metrics", "outs"))
 
 
 def prune(root: Path) -> list[str]:

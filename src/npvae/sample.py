@@ -70,3 +70,23 @@ def thin(points: Tensor, side: float) -> Tensor:
             kept = torch.cat([kept, point[None]])
             indices.append(index)
     return torch.tensor(indices)
+
+
+def sample_prior(model: VAE, count: int, *, seed: int) -> Tensor:
+    """Ancestral samples from N(0, I) on Z: ``[count, pixels]``."""
+    device = next(model.parameters()).device
+    noise = torch.Generator(device).manual_seed(seed)
+    return decode(model, torch.randn(count, model.z_dim, generator=noise, device=device))
+
+
+def sample_through_x(model: NonparametricVAE, count: int, training_images: Tensor, *, seed: int) -> Tensor:
+    """Ancestral samples from X: ``[count, pixels]``.
+
+    The paper names no density on X. This one is the kernel density of the embedded training set with the
+    learned length scale: a training image's x, plus N(0, l^2 I).
+    """
+    noise = torch.Generator(training_images.device).manual_seed(seed)
+    chosen = torch.randint(len(training_images), (count,), generator=noise, device=training_images.device)
+    x = locations(model, training_images[chosen])
+    offset = torch.randn(x.shape, generator=noise, device=x.device)
+    return decode_x(model, x + model.length_scale.detach() * offset, training_images)

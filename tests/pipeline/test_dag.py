@@ -43,7 +43,7 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
         graph = repo.index.graph
         assert jobs == {stage.name for stage in graph}
         assert edges == {(producer.name, stage.name) for stage, producer in graph.edges}
-    assert len(jobs) == 1 + 10 * len(z_dims) + 4
+    assert len(jobs) == 2 + 10 * len(z_dims) + 4
 
 
 def test_every_stage_has_a_rule_that_runs_it(root):

@@ -11,14 +11,27 @@ rule embed:
         repro("embed")
 
 
-rule sample:
+rule interpolate:
     input:
-        inputs("sample"),
+        inputs("interpolate"),
     output:
-        outputs("sample"),
+        outputs("interpolate"),
     log:
-        "results/logs/sample/{model}-z{z}.log",
+        "results/logs/interpolate/{model}-z{z}.log",
     benchmark:
-        "results/benchmarks/sample/{model}-z{z}.tsv"
+        "results/benchmarks/interpolate/{model}-z{z}.tsv"
     shell:
-        repro("sample")
+        repro("interpolate")
+
+
+rule generate:
+    input:
+        inputs("generate"),
+    output:
+        outputs("generate"),
+    log:
+        "results/logs/generate.log",
+    benchmark:
+        "results/benchmarks/generate.tsv"
+    shell:
+        repro("generate")

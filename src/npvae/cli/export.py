@@ -1,4 +1,4 @@
-"""``npvae embed`` and ``npvae sample``: what the figures read."""
+"""``npvae embed``, ``interpolate`` and ``generate``: what the figures read."""
 
 import io
 from pathlib import Path
@@ -35,7 +35,7 @@ def embed(
     write_atomically(output, buffer.getvalue())
 
 
-def sample(
+def interpolate(
     model: Model,
     z_dim: ZDim,
     data: Mnist,
@@ -43,37 +43,51 @@ def sample(
     output: Output,
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
-    """Images that figures 2 and 4 show (npz).
-
-    ``interpolants``: the two real images and those between them. A nonparametric VAE adds ``locations``
-    in X of thinned test images, ``images`` decoded there and ``side``, their side in units of X.
-    """
-    import numpy as np
+    """Two training images and those between them, on a line in X or, for the plain VAE, in Z (npz)."""
     import torch
 
     from npvae.checkpoint import load_models
     from npvae.data import load_splits
-    from npvae.embed import locations
-    from npvae.files import write_atomically
-    from npvae.model import NonparametricVAE
     from npvae.params import load_params
-    from npvae.sample import decode_x, interpolants, thin, thumbnail_side
+    from npvae.sample import interpolants
 
     loaded = load_params(params)
     [trained] = load_models(checkpoint, loaded.of_checkpoint(model, z_dim)).values()
-    (train, _), (test, _) = load_splits(data, **loaded.data.model_dump())
+    (train, _), _ = load_splits(data, **loaded.data.model_dump())
     first, last = train[list(loaded.figures.interpolate)]
     between = interpolants(trained, first, last, loaded.figures.interpolation_steps, train)
-    arrays: dict[str, Any] = {"interpolants": torch.cat([first[None], between, last[None]]).numpy()}
-    if isinstance(trained, NonparametricVAE):
-        x = locations(trained, test)
-        side = thumbnail_side(x, loaded.figures.thumbnails)
-        thinned = x[thin(x, side)]
-        arrays |= {
-            "locations": thinned.numpy(),
-            "images": decode_x(trained, thinned, train).numpy(),
-            "side": side,
-        }
+    _save(output, images=torch.cat([first[None], between, last[None]]).numpy())
+
+
+def generate(
+    z_dim: ZDim, data: Mnist, checkpoint: Checkpoint, output: Output, params: ParamsFile = DEFAULT_PARAMS
+) -> None:
+    """Images decoded from X at the places of test images, thinned so that they do not overlap (npz).
+
+    ``locations`` in X, ``images`` decoded there, and ``side``, their side in units of X.
+    """
+    from npvae.checkpoint import load_models
+    from npvae.data import load_splits
+    from npvae.embed import locations
+    from npvae.model import NonparametricVAE
+    from npvae.params import load_params
+    from npvae.sample import decode_x, thin, thumbnail_side
+
+    loaded = load_params(params)
+    [trained] = load_models(checkpoint, loaded.of_checkpoint("npvae", z_dim)).values()
+    assert isinstance(trained, NonparametricVAE)
+    (train, _), (test, _) = load_splits(data, **loaded.data.model_dump())
+    x = locations(trained, test)
+    side = thumbnail_side(x, loaded.figures.thumbnails)
+    x = x[thin(x, side)]
+    _save(output, locations=x.numpy(), images=decode_x(trained, x, train).numpy(), side=side)
+
+
+def _save(path: Path, **arrays: Any) -> None:
+    import numpy as np
+
+    from npvae.files import write_atomically
+
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    write_atomically(output, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

@@ -11,8 +11,8 @@ from npvae.errors import NpvaeError
 Outputs = Annotated[list[Path], typer.Option(help="PNG or PDF to write; give the option once for each.")]
 Folder = Annotated[Path, typer.Option(help="Folder of the tables of all models and Z.")]
 Embedding = Annotated[Path, typer.Option(help="Table of the nonparametric VAE.")]
-Sample = Annotated[Path, typer.Option(help="Samples of the nonparametric VAE.")]
-Samples = Annotated[list[Path], typer.Option(help="Samples, a row each; give the option once for each.")]
+Sample = Annotated[Path, typer.Option(help="Images generated from X.")]
+Samples = Annotated[list[Path], typer.Option(help="Interpolants, a row each; give the option once for each.")]
 Labels = Annotated[list[str], typer.Option(help="Label of a row, in the same order.")]
 
 
@@ -61,5 +61,5 @@ def figure4(sample: Samples, label: Labels, output: Outputs) -> None:
 
     from npvae.figures import figure4, style
 
-    rows = [(name, np.load(path)["interpolants"]) for name, path in zip(label, sample, strict=True)]
+    rows = [(name, np.load(path)["images"]) for name, path in zip(label, sample, strict=True)]
     style.save(figure4.draw(rows), *output)

@@ -31,12 +31,11 @@ def problems(root: Path) -> list[str]:
     with Repo(str(root)) as repo:
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
         outs = [out for stage in stages for out in stage.outs]
-        recorded = records(root)
-        undeclared = sorted(recorded.keys() - {stage.name for stage in stages})
+        undeclared = sorted(records(root).keys() - {stage.name for stage in stages})
         found += [f"{LEDGER}: {name}: recorded, but dvc.yaml does not declare it" for name in undeclared]
         for stage in stages:
-            if stage.name not in recorded:
-                found.append(f"{LEDGER}: {stage.name}: never run")
+            if not all(out.hash_info for out in stage.outs):
+                found.append(f"{stage.name}: never run")
                 continue
             found += [f"{stage.name}: {problem}" for problem in _stage_problems(stage, outs)]
     return found

@@ -25,10 +25,11 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        digits = max(0, 2 - math.floor(math.log10(abs(self.mean) or 1)))
-        if not math.isfinite(self.high):
-            return f"{self.mean:.{digits}f}"
-        return f"{self.mean:.{digits}f} ± {self.high - self.mean:.{digits}f}"
+        half = self.high - self.mean
+        if not math.isfinite(half):
+            return f"{self.mean:.4g}"
+        digits = max(0, 1 - math.floor(math.log10(half))) if half else 4
+        return f"{self.mean:.{digits}f} ± {half:.{digits}f}"
 
 
 def interval(values: Sequence[float] | np.ndarray) -> Interval:
@@ -141,7 +142,7 @@ def _samples(measures: Measures) -> list[Condition]:
     half = measures.real["sample_nearest"] / 2
     return [
         Condition(
-            f"at Z = {largest}, samples through X are closer to real images than those of the plain VAE's prior",
+            f"at Z = {largest}, samples through X are closer to real images than the plain VAE's samples",
             mmd.high < 0,
             f"difference in MMD² {mmd}",
         ),
@@ -149,7 +150,7 @@ def _samples(measures: Measures) -> list[Condition]:
             "the classifier is surer of them", confidence.low > 0, f"difference in confidence {confidence}"
         ),
         Condition(
-            "they are no copies: the nearest training image is at least half as far as from a real test image",
+            "they are no copies: on average at least half as far from a training image as real test images",
             nearest.low >= half,
             f"distance {nearest}, {half:.2f} required",
         ),

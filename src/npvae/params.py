@@ -83,6 +83,25 @@ class Evaluate(Section):
     seed: Seed
 
 
+class Judge(Section):
+    """The classifier that judges generated images."""
+
+    seed: Seed
+    epochs: Count
+
+
+class Measure(Section):
+    """How much the measures behind the claims draw; see :class:`npvae.measures.Sizes`."""
+
+    samples: Annotated[int, Field(ge=2)]
+    importance_samples: Count
+    likelihood_images: Count
+    subset: Annotated[int, Field(ge=12)]  # trustworthiness with 5 neighbours needs more than 10 images
+    pairs: Annotated[int, Field(ge=2)]
+    steps: Annotated[int, Field(ge=2)]
+    seed: Seed
+
+
 class Figures(Section):
     """What the figures show."""
 
@@ -102,6 +121,8 @@ class Params(Section):
     vae: Vae
     npvae: Npvae
     evaluate: Evaluate
+    judge: Judge
+    measure: Measure
     figures: Figures
 
     def of_checkpoint(self, model: ModelName, z_dim: int) -> dict[str, Any]:

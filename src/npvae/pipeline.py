@@ -43,14 +43,15 @@ class Stage:
 
 
 class Pipeline:
-    """The stages of ``root/dvc.yaml`` with the values of ``root/params.yaml``."""
+    """The stages of a dvc.yaml, its paths relative to ``root``, with the values of ``root/params.yaml``."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, definition: str = DEFINITION) -> None:
+        self.definition = definition
         yaml = YAML(typ="safe")
         values = yaml.load(root / PARAMS)
         self.stages = {
-            name: _stage(name, definition, values)
-            for name, definition in yaml.load(root / DEFINITION)["stages"].items()
+            name: _stage(name, stage, values)
+            for name, stage in yaml.load(root / definition)["stages"].items()
         }
 
     def jobs(self) -> set[str]:
@@ -72,7 +73,7 @@ class Pipeline:
         for dep in self.stages[name].deps:
             within = [path for path in produced if PurePosixPath(dep) in PurePosixPath(path).parents]
             inputs += within or [dep]
-        return [*dict.fromkeys(inputs), DEFINITION, PARAMS]
+        return [*dict.fromkeys(inputs), self.definition, PARAMS]
 
 
 def _stage(name: str, definition: dict[str, Any], values: dict[str, Any]) -> Stage:

@@ -15,6 +15,15 @@ SMALL = {
     "data": {"validation_images": 100, "train_images": 900, "test_images": 200},
     "network": {"hidden_units": 16},
     "train": {"seeds": 2, "epochs": 1},
+    "judge": {"epochs": 1},
+    "measure": {
+        "samples": 50,
+        "importance_samples": 5,
+        "likelihood_images": 10,
+        "subset": 50,
+        "pairs": 20,
+        "steps": 3,
+    },
     "figures": {"thumbnails": 8, "interpolation_steps": 3},
 }
 

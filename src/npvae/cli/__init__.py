@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from npvae.cli import data, evaluate, export, figures, pipeline, train
+from npvae.cli import claims, data, evaluate, export, figures, measure, pipeline, train
 from npvae.errors import NpvaeError
 
 app = typer.Typer(
@@ -25,10 +25,15 @@ for command in (
     export.interpolate,
     export.generate,
     evaluate.evaluate,
+    measure.judge,
+    measure.measure,
+    measure.comparators,
+    claims.claims,
     figures.figure1,
     figures.figure2,
     figures.figure3,
     figures.figure4,
+    claims.evidence,
     pipeline.params,
     pipeline.prune,
     pipeline.check,

@@ -1,0 +1,55 @@
+"""How close generated images come to real ones, and whether they are copies."""
+
+import torch
+from torch import Tensor
+
+
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    return torch.cdist(a, b).square()
+
+
+def median_bandwidth(points: Tensor) -> float:
+    """The median distance between different points ``[N, D]``: the usual length scale of an MMD."""
+    distances = torch.cdist(points, points)
+    return float(distances[torch.ones_like(distances, dtype=torch.bool).triu(1)].median())
+
+
+def mmd2(a: Tensor, b: Tensor, bandwidth: float) -> float:
+    """Unbiased squared maximum mean discrepancy of two samples ``[N, D]``, ``[M, D]``; may be below zero.
+
+    Gretton, Borgwardt, Rasch, Schoelkopf and Smola (2012), Eq. 3, with the kernel exp(-|a - b|^2 / (2 h^2)).
+    """
+    a, b = a.double(), b.double()
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (-_squared_distances(x, y) / (2 * bandwidth**2)).exp()
+
+    def within(x: Tensor) -> Tensor:
+        return (kernel(x, x).sum() - len(x)) / (len(x) * (len(x) - 1))
+
+    return float(within(a) + within(b) - 2 * kernel(a, b).mean())
+
+
+def nearest_distance(images: Tensor, reference: Tensor, *, rows: int = 500) -> Tensor:
+    """Euclidean distance of each image to its nearest reference image: ``[N, D], [M, D] -> [N]``.
+
+    ``rows`` images at a time; the nearest is found by matrix products, its distance then computed directly.
+    """
+    norms = reference.square().sum(-1)
+    nearest = torch.cat([(norms - 2 * chunk @ reference.T).argmin(-1) for chunk in images.split(rows)])
+    return (images - reference[nearest]).square().sum(-1).sqrt()
+
+
+def opinion(probabilities: Tensor) -> dict[str, float]:
+    """Mean ``confidence`` (largest probability) and mean ``entropy`` in nats of the judge's ``[N, 10]``."""
+    return {
+        "confidence": float(probabilities.amax(-1).mean()),
+        "entropy": float(torch.special.entr(probabilities).sum(-1).mean()),
+    }
+
+
+def label_distance(probabilities: Tensor, labels: Tensor) -> float:
+    """Total variation, in [0, 1], between histograms of digits judged ``[N, 10]`` and given ``[M]``."""
+    judged = torch.bincount(probabilities.argmax(-1), minlength=10).double() / len(probabilities)
+    given = torch.bincount(labels, minlength=10).double() / len(labels)
+    return float((judged - given).abs().sum() / 2)

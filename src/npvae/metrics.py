@@ -1,30 +1,13 @@
 """What a trained model is worth on test images: all terms in nats a image, as averages over the images."""
 
 import torch
-from sklearn.neighbors import KNeighborsClassifier
-from torch import Tensor
 
 from npvae.data import Split
 from npvae.embed import locations, posterior_means
 from npvae.kernel import predict_z
+from npvae.measures.embedding import digit_accuracy
 from npvae.model import VAE, NonparametricVAE
 from npvae.objective import active_units, kl_nats, reconstruction_nats
-
-
-def digit_accuracy(
-    train_points: Tensor, train_labels: Tensor, test_points: Tensor, test_labels: Tensor, *, neighbours: int
-) -> float:
-    """Share of test points whose digit most of their nearest training points have.
-
-    Args:
-        train_points: ``[M, D]``, an embedding.
-        train_labels: ``[M]``.
-        test_points: ``[N, D]``.
-        test_labels: ``[N]``.
-        neighbours: how many training points vote.
-    """
-    classifier = KNeighborsClassifier(neighbours).fit(train_points.cpu().numpy(), train_labels.cpu().numpy())
-    return float(classifier.score(test_points.cpu().numpy(), test_labels.cpu().numpy()))
 
 
 @torch.no_grad()

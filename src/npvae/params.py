@@ -91,7 +91,7 @@ class Judge(Section):
 
 
 class Measure(Section):
-    """How much the measures behind the claims draw; see :class:`npvae.measures.Sizes`."""
+    """How much the measures behind the claims draw; see :class:`npvae.measures.suite.Sizes`."""
 
     samples: Annotated[int, Field(ge=2)]
     importance_samples: Count

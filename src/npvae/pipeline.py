@@ -11,29 +11,32 @@ from dvc.parsing.context import Context
 from ruamel.yaml import YAML
 
 PARAMS = "params.yaml"
-DEFINITION = "dvc.yaml"
 LEDGER = "dvc.lock"
+DEFAULT = "dvc.yaml"  # what runs unless asked otherwise
+STUDIES = "studies/dvc.yaml"  # what runs only when asked for by name
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of dvc.yaml; in a matrix stage, ``{key}`` stands for an item's value in every path.
+    """A stage of a dvc.yaml; in a matrix stage, ``{key}`` stands for an item's value in every path.
 
     Args:
         name: as in dvc.yaml.
+        definition: the dvc.yaml that it stands in.
         items: the matrix, one mapping a job; a stage without a matrix has one empty item.
         deps: paths of dependencies.
         outs: paths of outputs, metrics and plots included.
     """
 
     name: str
+    definition: str
     items: tuple[dict[str, Any], ...]
     deps: tuple[str, ...]
     outs: tuple[str, ...]
 
     @property
     def job(self) -> str:
-        """What DVC calls a job of this stage, such as ``train@{model}-{z}``."""
+        """What dvc.lock calls a job of this stage, such as ``train@{model}-{z}``."""
         keys = "-".join(f"{{{key}}}" for key in self.items[0])
         return f"{self.name}@{keys}" if keys else self.name
 
@@ -43,20 +46,20 @@ class Stage:
 
 
 class Pipeline:
-    """The stages of a dvc.yaml, its paths relative to ``root``, with the values of ``root/params.yaml``."""
+    """The stages of both dvc.yaml, paths relative to ``root``, with the values of ``root/params.yaml``."""
 
-    def __init__(self, root: Path, definition: str = DEFINITION) -> None:
-        self.definition = definition
+    def __init__(self, root: Path) -> None:
         yaml = YAML(typ="safe")
         values = yaml.load(root / PARAMS)
         self.stages = {
-            name: _stage(name, stage, values)
-            for name, stage in yaml.load(root / definition)["stages"].items()
+            name: _stage(name, file, definition, values)
+            for file in (DEFAULT, STUDIES)
+            for name, definition in yaml.load(root / file)["stages"].items()
         }
 
-    def jobs(self) -> set[str]:
-        """The names of all jobs, as dvc.lock has them."""
-        return {job for stage in self.stages.values() for job in stage.expand(stage.job)}
+    def default(self) -> list[str]:
+        """The names of the stages that run unless asked otherwise."""
+        return [name for name, stage in self.stages.items() if stage.definition == DEFAULT]
 
     def outputs(self, *names: str) -> list[str]:
         """Every output of these stages, for all their items."""
@@ -66,17 +69,17 @@ class Pipeline:
     def inputs(self, name: str) -> list[str]:
         """What a rule waits for: the stage's dependencies, with a folder replaced by the outputs in it.
 
-        dvc.yaml and params.yaml come last: DVC decides by content whether a change in them matters.
+        Its dvc.yaml and params.yaml come last: DVC decides by content whether a change in them matters.
         """
         produced = self.outputs(*self.stages)
         inputs = []
         for dep in self.stages[name].deps:
             within = [path for path in produced if PurePosixPath(dep) in PurePosixPath(path).parents]
             inputs += within or [dep]
-        return [*dict.fromkeys(inputs), self.definition, PARAMS]
+        return [*dict.fromkeys(inputs), self.stages[name].definition, PARAMS]
 
 
-def _stage(name: str, definition: dict[str, Any], values: dict[str, Any]) -> Stage:
+def _stage(name: str, file: str, definition: dict[str, Any], values: dict[str, Any]) -> Stage:
     matrix = Context(values).resolve(definition.get("matrix", {}))
     items = tuple(dict(zip(matrix, item, strict=True)) for item in itertools.product(*matrix.values()))
     context = Context(values, item={key: f"{{{key}}}" for key in matrix})
@@ -85,7 +88,7 @@ def _stage(name: str, definition: dict[str, Any], values: dict[str, Any]) -> Sta
         entries = [entry for kind in kinds for entry in context.resolve(definition.get(kind, []))]
         return tuple(entry if isinstance(entry, str) else next(iter(entry)) for entry in entries)
 
-    return Stage(name, items, paths("deps"), paths("plots", "metrics", "outs"))
+    return Stage(name, file, items, paths("deps"), paths("plots", "metrics", "outs"))
 
 
 def prune(root: Path) -> list[str]:
@@ -105,7 +108,9 @@ def prune(root: Path) -> list[str]:
                 if pattern.fullmatch(path) and path not in declared:
                     file.unlink()
                     removed.append(path)
-    jobs = pipeline.jobs()
+    jobs = {
+        job for name in pipeline.default() for job in pipeline.stages[name].expand(pipeline.stages[name].job)
+    }
     if stale := records(root).keys() - jobs:
         temporary = root / ".dvc" / "tmp"
         # DVC lets go of its lock while it runs a command, and so do jobs beside this one

@@ -6,7 +6,6 @@ from npvae.pipeline import Pipeline
 
 load_params()  # a mistake in params.yaml ends here, in one sentence, before any job
 PIPELINE = Pipeline(Path())
-STUDIES = Pipeline(Path(), "studies/dvc.yaml")
 
 
 wildcard_constraints:
@@ -15,8 +14,13 @@ wildcard_constraints:
 
 
 def inputs(stage):
-    """Dependencies of a stage, with Snakemake's wildcards; no time of a study's result triggers anything."""
-    studied = STUDIES.outputs(*STUDIES.stages)
+    """Dependencies of a stage, with Snakemake's wildcards.
+
+    Times trigger no study, nor does the time of its result: it runs if that is missing, or by --forcerun.
+    """
+    if stage not in PIPELINE.default():
+        return [ancient(path) for path in PIPELINE.inputs(stage)]
+    studied = set(PIPELINE.outputs(*PIPELINE.stages)) - set(PIPELINE.outputs(*PIPELINE.default()))
     return [ancient(path) if path in studied else path for path in PIPELINE.inputs(stage)]
 
 
@@ -30,5 +34,6 @@ def repro(stage):
 
     Without the waiting, jobs that end together lose DVC's lock after 3 s and fail.
     """
+    file = PIPELINE.stages[stage].definition
     job = PIPELINE.stages[stage].job.format(model="{wildcards.model}", z="{wildcards.z}")
-    return f"dvc --wait-for-lock repro --single-item {job} 2>&1 | tee {{log}}"
+    return f"dvc --wait-for-lock repro --single-item {file}:{job} 2>&1 | tee {{log}}"

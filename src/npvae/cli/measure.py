@@ -22,7 +22,7 @@ def judge(data: Mnist, checkpoint: Checkpoint, output: Output, params: ParamsFil
     from npvae.data import load_splits
     from npvae.files import write_atomically
     from npvae.judge import fit_judge, judge_accuracy
-    from npvae.measures import Sizes, Yardstick, real_measures
+    from npvae.measures.suite import Sizes, Yardstick, real_measures
     from npvae.params import load_params
 
     loaded = load_params(params)
@@ -66,8 +66,8 @@ def measure(
     from npvae.data import load_splits
     from npvae.files import write_atomically
     from npvae.judge import Judge
-    from npvae.measures import Sizes, Yardstick
-    from npvae.measures import measure as all_measures
+    from npvae.measures.suite import Sizes, Yardstick
+    from npvae.measures.suite import measure as all_measures
     from npvae.params import load_params
 
     loaded = load_params(params)

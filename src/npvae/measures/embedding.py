@@ -3,10 +3,26 @@
 import torch
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from npvae.data import Split
-from npvae.metrics import digit_accuracy
+
+
+def digit_accuracy(
+    train_points: Tensor, train_labels: Tensor, test_points: Tensor, test_labels: Tensor, *, neighbours: int
+) -> float:
+    """Share of test points whose digit most of their nearest training points have.
+
+    Args:
+        train_points: ``[M, D]``, an embedding.
+        train_labels: ``[M]``.
+        test_points: ``[N, D]``.
+        test_labels: ``[N]``.
+        neighbours: how many training points vote.
+    """
+    classifier = KNeighborsClassifier(neighbours).fit(train_points.cpu().numpy(), train_labels.cpu().numpy())
+    return float(classifier.score(test_points.cpu().numpy(), test_labels.cpu().numpy()))
 
 
 def embedding_measures(

@@ -22,7 +22,7 @@ from dvc_data.hashfile.tree import Tree
 from PIL import Image, UnidentifiedImageError
 
 from npvae.figures.style import COLUMN, DPI, TEXT
-from npvae.pipeline import LEDGER, records
+from npvae.pipeline import DEFAULT, LEDGER, records
 
 
 def problems(root: Path) -> list[str]:
@@ -35,7 +35,9 @@ def problems(root: Path) -> list[str]:
         found += [f"{LEDGER}: {name}: recorded, but dvc.yaml does not declare it" for name in undeclared]
         for stage in stages:
             if not all(out.hash_info for out in stage.outs):
-                found.append(f"{stage.name}: never run")
+                # a study need not have run; but then it has no results
+                if stage.relpath == DEFAULT or any(out.exists for out in stage.outs):
+                    found.append(f"{stage.name}: never run")
                 continue
             found += [f"{stage.name}: {problem}" for problem in _stage_problems(stage, outs)]
     return found
@@ -119,8 +121,8 @@ def _pdf_problems(content: bytes) -> Iterator[str]:
 
 def _json_problems(content: bytes) -> Iterator[str]:
     def numbers(value: object) -> Iterator[float]:
-        if isinstance(value, dict):
-            for item in value.values():
+        if isinstance(value, dict | list):
+            for item in value.values() if isinstance(value, dict) else value:
                 yield from numbers(item)
         elif isinstance(value, int | float):
             yield value

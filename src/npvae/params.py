@@ -102,6 +102,13 @@ class Measure(Section):
     seed: Seed
 
 
+class Sweep(Section):
+    """The sweep: the nonparametric VAE with one choice changed at a time; the first point is the default."""
+
+    z_dim: Count
+    points: Annotated[tuple[str, ...], Field(strict=False)]
+
+
 class Figures(Section):
     """What the figures show."""
 
@@ -123,6 +130,7 @@ class Params(Section):
     evaluate: Evaluate
     judge: Judge
     measure: Measure
+    sweep: Sweep
     figures: Figures
 
     def of_checkpoint(self, model: ModelName, z_dim: int) -> dict[str, Any]:
@@ -135,6 +143,23 @@ class Params(Section):
             "train": self.train.model_dump(exclude={"seeds"}),
             model: getattr(self, model).model_dump(),
         }
+
+    def changed(self, point: str) -> "Params":
+        """The parameters with one value changed, by ``KEY=VALUE`` such as ``npvae.match_weight=0.3``.
+
+        Raises:
+            NpvaeError: there is no such key, or the value is not allowed.
+        """
+        key, _, value = point.partition("=")
+        values = self.model_dump(mode="json")
+        *sections, name = key.split(".")
+        section = values
+        for part in sections:
+            section = section.get(part, {})
+        if not isinstance(section, dict) or name not in section:
+            raise NpvaeError(f"{point}: params.yaml has no parameter {key}")
+        section[name] = YAML(typ="safe").load(value)
+        return _validated(values, point)
 
     @field_validator("z_dims")
     @classmethod
@@ -181,6 +206,10 @@ def load_params(path: Path | str = "params.yaml") -> Params:
         raise NpvaeError(f"{path}: {str(error.strerror).lower()}") from None
     except YAMLError as error:
         raise NpvaeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return _validated(raw, path)
+
+
+def _validated(raw: Any, origin: object) -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
@@ -192,4 +221,4 @@ def load_params(path: Path | str = "params.yaml") -> Params:
             if key and problem["type"] not in {"extra_forbidden", "missing"}:
                 message += f" (got {problem['input']!r})"
             problems.append(f"{key}: {message}" if key else message)
-        raise NpvaeError(f"{path}: {'; '.join(problems)}") from None
+        raise NpvaeError(f"{origin}: {'; '.join(problems)}") from None

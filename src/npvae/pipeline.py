@@ -102,7 +102,7 @@ def prune(root: Path) -> list[str]:
     declared = set(pipeline.outputs(*pipeline.stages))
     for stage in pipeline.stages.values():
         for out in stage.outs if stage.items[0] else ():
-            pattern = re.compile(re.sub(r"\\\{\w+\\\}", r"[^/-]+", re.escape(out)))
+            pattern = re.compile(re.sub(r"\\\{\w+\\\}", r"[^/]+", re.escape(out)))
             for file in (root / out).parent.glob("*"):
                 path = file.relative_to(root).as_posix()
                 if pattern.fullmatch(path) and path not in declared:

@@ -3,6 +3,8 @@
 The tests of this module share one project and run in order: each starts where the one before ended.
 """
 
+import re
+
 import pytest
 
 FIGURES = {"figure1", "figure2", "figure3", "figure4"}
@@ -13,9 +15,7 @@ MADE_AGAIN = FIGURES | {"evidence", "claims"}
 
 def ran(output: str) -> set[str]:
     """The stages that DVC ran, not those that it restored."""
-    return {
-        line.split("'")[1].split("@")[0] for line in output.splitlines() if line.startswith("Running stage")
-    }
+    return set(re.findall(r"^Running stage '(?:studies/dvc.yaml:)?(\w+)", output, flags=re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def project(new_project, tmp_path_factory):
 def nothing_to_do(project) -> None:
     assert "Nothing to be done" in project.run("snakemake --cores 2")
     assert "Data and pipelines are up to date." in project.run("dvc repro")
-    assert "Data and pipelines are up to date." in project.run("dvc status")
+    assert "Data and pipelines are up to date." in project.run("dvc status dvc.yaml")
 
 
 def test_figures_need_one_seed_only(project):

@@ -11,6 +11,7 @@ PIPELINE = Pipeline(Path())
 wildcard_constraints:
     model="[a-z]+",
     z="[0-9]+",
+    point="[^/]+",
 
 
 def inputs(stage):
@@ -35,5 +36,5 @@ def repro(stage):
     Without the waiting, jobs that end together lose DVC's lock after 3 s and fail.
     """
     file = PIPELINE.stages[stage].definition
-    job = PIPELINE.stages[stage].job.format(model="{wildcards.model}", z="{wildcards.z}")
+    job = PIPELINE.stages[stage].job.replace("{", "{wildcards.")
     return f"dvc --wait-for-lock repro --single-item {file}:{job} 2>&1 | tee {{log}}"

@@ -10,3 +10,29 @@ rule comparators:
     threads: workflow.cores
     shell:
         repro("comparators")
+
+
+rule sweep_point:
+    input:
+        inputs("sweep_point"),
+    output:
+        outputs("sweep_point"),
+    log:
+        "results/logs/sweep/{point}.log",
+    benchmark:
+        "results/benchmarks/sweep/{point}.tsv"
+    shell:
+        repro("sweep_point")
+
+
+rule sweep:
+    input:
+        inputs("sweep"),
+    output:
+        outputs("sweep"),
+    log:
+        "results/logs/sweep.log",
+    benchmark:
+        "results/benchmarks/sweep.tsv"
+    shell:
+        repro("sweep")

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from npvae.cli import claims, data, evaluate, export, figures, measure, pipeline, train
+from npvae.cli import claims, data, evaluate, export, figures, measure, pipeline, sweep, train
 from npvae.errors import NpvaeError
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ for command in (
     measure.measure,
     measure.comparators,
     claims.claims,
+    sweep.sweep_point,
+    sweep.sweep,
     figures.figure1,
     figures.figure2,
     figures.figure3,

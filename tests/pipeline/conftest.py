@@ -96,8 +96,17 @@ def new_project(copy_tree: Callable[[Path], None], mnist: Path) -> Callable[[Pat
     def make(folder: Path) -> Project:
         copy_tree(folder)
         project = Project(folder, mnist)
+        comparators = (folder / "results/comparators.csv").read_bytes()
         project.run("rm -rf results dvc.lock")
         project.edit(SMALL)
+        # The comparators compile for a minute: their committed table stays, as `dvc freeze` lets it
+        (folder / "results").mkdir()
+        (folder / "results/comparators.csv").write_bytes(comparators)
+        yaml = YAML()
+        records = yaml.load(folder / "studies/dvc.lock")
+        records["stages"] = {"comparators": records["stages"]["comparators"]}
+        yaml.dump(records, folder / "studies/dvc.lock")
+        project.run("dvc freeze studies/dvc.yaml:comparators")
         project.commit()
         return project
 

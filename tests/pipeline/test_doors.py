@@ -42,7 +42,6 @@ def test_the_rest_redoes_none_of_it(project):
         "evaluate",
         "judge",
         "measure",
-        "comparators",
         "claims",
         "evidence",
     }

@@ -28,7 +28,9 @@ class Interval(NamedTuple):
         half = self.high - self.mean
         if not math.isfinite(half):
             return f"{self.mean:.4g}"
-        digits = max(0, 1 - math.floor(math.log10(half))) if half else 4
+        if not half:
+            return f"{self.mean:.4g} ± 0"
+        digits = max(0, 1 - math.floor(math.log10(half)))
         return f"{self.mean:.{digits}f} ± {half:.{digits}f}"
 
 

@@ -23,7 +23,7 @@ def test_a_wrong_parameter_stops_both_doors(project, changes, names):
         output = project.run(command, fails=True)
         assert f"params.yaml: {names}" in output
         assert "Traceback" not in output
-    assert not (project.folder / "results").exists()
+    assert not (project.folder / "results/checkpoints").exists()
 
 
 def test_a_folder_without_mnist(project, tmp_path):

@@ -150,5 +150,5 @@ def test_page_and_data_tell_the_same():
         assert f"## {claim['claim']}: {claim['verdict']}" in page
     rows = [line for line in page.splitlines() if line.startswith("| **")]
     assert len(rows) == len(CLAIMS) == 5
-    assert "Z = 500: 0.9000 ± 0.0000" in rows[0]
+    assert "Z = 500: 0.9 ± 0" in rows[0]
     assert "| PCA | 0.420 |" in page

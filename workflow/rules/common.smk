@@ -15,12 +15,9 @@ wildcard_constraints:
 
 
 def inputs(stage):
-    """Dependencies of a stage, with Snakemake's wildcards.
-
-    Times trigger no study, nor does the time of its result: it runs if that is missing, or by --forcerun.
-    """
+    """Dependencies of a stage, with Snakemake's wildcards; the time of a study's result triggers nothing."""
     if stage not in PIPELINE.default():
-        return [ancient(path) for path in PIPELINE.inputs(stage)]
+        return PIPELINE.inputs(stage)
     studied = set(PIPELINE.outputs(*PIPELINE.stages)) - set(PIPELINE.outputs(*PIPELINE.default()))
     return [ancient(path) if path in studied else path for path in PIPELINE.inputs(stage)]
 

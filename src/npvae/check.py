@@ -29,6 +29,7 @@ def problems(root: Path) -> list[str]:
     """What is wrong with the artefacts and records under ``root``, a sentence each; none if all is well."""
     found = []
     with Repo(str(root)) as repo:
+        repo_root = Path(repo.root_dir)
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
         outs = [out for stage in stages for out in stage.outs]
         undeclared = sorted(records(root).keys() - {stage.name for stage in stages})
@@ -36,7 +37,7 @@ def problems(root: Path) -> list[str]:
         for stage in stages:
             if not all(out.hash_info for out in stage.outs):
                 # a study need not have run; but then it has no results
-                if stage.relpath == DEFAULT or any(out.exists for out in stage.outs):
+                if Path(stage.path) == repo_root / DEFAULT or any(out.exists for out in stage.outs):
                     found.append(f"{stage.name}: never run")
                 continue
             found += [f"{stage.name}: {problem}" for problem in _stage_problems(stage, outs)]

@@ -44,6 +44,12 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:300])
 
 
+def shrink(path: Path) -> None:
+    with Image.open(path) as image:
+        small = image.resize((50, 50))
+    small.save(path)
+
+
 def blank(path: Path) -> None:
     with Image.open(path) as image:
         size = image.size
@@ -51,7 +57,7 @@ def blank(path: Path) -> None:
 
 
 TRAINED, EMBEDDED = (rf"(\n  {job}:.*?outs:.*?md5: )\w{{32}}" for job in ("train@npvae-500", "embed@vae-20"))
-FORGED = r"\g<1>" + "0" * 32
+FORGED = r"\g<1>" + "a" * 32
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,7 @@ def test_red_for(copy, change, says):
         ("figures/figure2.png", cut, "does not decode"),
         ("figures/figure2.pdf", cut, "does not decode"),
         ("figures/figure3.png", blank, "blank"),
-        ("figures/figure4.png", lambda path: Image.new("RGB", (50, 50)).save(path), "50 pixels wide"),
+        ("figures/figure4.png", shrink, "50 pixels wide"),
         ("metrics/vae-z2.json", lambda path: path.write_text('{"kl": NaN}'), "not finite"),
         ("metrics/vae-z2.json", cut, "does not decode"),
     ],

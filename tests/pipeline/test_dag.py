@@ -63,6 +63,14 @@ def test_every_stage_has_a_rule_that_runs_it(root):
     assert set(rules) == {*Pipeline(root).stages, "all", "figures"}
 
 
+def test_snakemakes_lint_asks_for_nothing_but_conda(root):
+    done = subprocess.run(["snakemake", "--lint"], cwd=root, capture_output=True, text=True)
+    asked = set(re.findall(r"^ +\* (.*)$", done.stdout + done.stderr, flags=re.MULTILINE))
+    assert asked == {
+        "Specify a conda environment or container for each rule.:"
+    }  # pip's lock is the environment
+
+
 def imports(module: str, root: Path, function: str | None = None) -> set[str]:
     """npvae's modules that a module imports; of its functions, only ``function`` counts if named."""
     path = root / "src" / module.replace(".", "/")

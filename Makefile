@@ -18,10 +18,10 @@ help:
 	touch $@
 
 figures: .venv/installed
-	snakemake figures --cores
+	snakemake figures --cores all
 
 all: .venv/installed
-	snakemake --cores
+	snakemake --cores all
 
 check: .venv/installed
 	npvae check

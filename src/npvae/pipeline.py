@@ -61,6 +61,10 @@ class Pipeline:
         """The names of the stages that run unless asked otherwise."""
         return [name for name, stage in self.stages.items() if stage.definition == DEFAULT]
 
+    def jobs(self, name: str) -> list[str]:
+        """What dvc.lock calls the jobs of a stage."""
+        return self.stages[name].expand(self.stages[name].job)
+
     def outputs(self, *names: str) -> list[str]:
         """Every output of these stages, for all their items."""
         stages = [self.stages[name] for name in names]
@@ -108,20 +112,17 @@ def prune(root: Path) -> list[str]:
                 if pattern.fullmatch(path) and path not in declared:
                     file.unlink()
                     removed.append(path)
-    jobs = {
-        job for name in pipeline.default() for job in pipeline.stages[name].expand(pipeline.stages[name].job)
-    }
-    if stale := records(root).keys() - jobs:
-        temporary = root / ".dvc" / "tmp"
-        # DVC lets go of its lock while it runs a command, and so do jobs beside this one
-        with make_lock(str(temporary / "lock"), tmp_dir=str(temporary), wait=True):
+    temporary = root / ".dvc" / "tmp"
+    # DVC writes the ledger under this lock, and lets go of it while it runs a command such as this one
+    with make_lock(str(temporary / "lock"), tmp_dir=str(temporary), wait=True):
+        declared = {job for name in pipeline.default() for job in pipeline.jobs(name)}
+        if stale := sorted(records(root).keys() - declared):
             yaml = YAML()
             ledger = yaml.load(root / LEDGER)
-            for job in sorted(stale):
+            for job in stale:
                 del ledger["stages"][job]
-                removed.append(job)
             yaml.dump(ledger, root / LEDGER)
-    return removed
+    return removed + stale
 
 
 def records(root: Path) -> dict[str, Any]:

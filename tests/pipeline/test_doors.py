@@ -75,11 +75,11 @@ def test_setting_it_back_restores_the_old_results(project):
 
 
 def test_other_z_leave_the_ledger_of_a_fresh_clone(project, new_project, tmp_path):
-    project.edit({"z_dims": [2, 3]})
+    project.edit({"z_dims": [3]})
     project.run("snakemake --cores 2")
     nothing_to_do(project)
     fresh = new_project(tmp_path / "fresh")
-    fresh.edit({"z_dims": [2, 3]})
+    fresh.edit({"z_dims": [3]})
     fresh.run("dvc repro")  # the other door
     assert project.ledger() == fresh.ledger()
     assert not list((project.folder / "results").rglob("*z5*"))
@@ -89,7 +89,6 @@ def test_old_z_come_back_without_training(project):
     project.run("git checkout -q params.yaml")
     assert not ran(project.run("dvc repro")) & {"train", "replicate"}
     assert not project.run("git status --porcelain --untracked-files=no -- results")
-    nothing_to_do(project)
 
 
 def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):

@@ -4,12 +4,17 @@ Every command imports what it runs inside its body: ``npvae --help`` needs no to
 no other stage's modules.
 """
 
+import os
 import sys
 
 import typer
 
 from npvae.cli import claims, data, evaluate, export, figures, measure, pipeline, sweep, train
 from npvae.errors import NpvaeError
+
+# One thread a job unless told otherwise: the last bits of some sums depend on the number, and both front
+# doors must give the same ones. Snakemake tells (a rule's threads), and runs jobs side by side instead.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 app = typer.Typer(
     help="Nonparametric inference for auto-encoding variational Bayes: the paper's stages, one by one.",

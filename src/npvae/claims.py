@@ -107,10 +107,10 @@ def _interpretable(measures: Measures) -> list[Condition]:
     smallest = measures.z_dims[0]
     conditions = []
     for z_dim in measures.z_dims:
-        gain = measures.difference(("npvae", z_dim, "knn_10"), ("vae", smallest, "knn_10"))
+        gain = measures.difference(("npvae", z_dim, "digit_accuracy"), ("vae", smallest, "digit_accuracy"))
         rule = f"X at Z = {z_dim} tells digits apart better than the plain VAE's Z of {smallest} dimensions"
         conditions.append(Condition(rule, gain.low > 0, f"difference in accuracy {gain}"))
-    means = [float(measures.of("npvae", z_dim, "knn_10").mean()) for z_dim in measures.z_dims]
+    means = [float(measures.of("npvae", z_dim, "digit_accuracy").mean()) for z_dim in measures.z_dims]
     rule = "over all Z, the accuracy in X stays within 0.03"
     spread = max(means) - min(means)
     return [*conditions, Condition(rule, spread <= 0.03, f"largest difference of means {spread:.3f}")]

@@ -17,8 +17,9 @@ REAL = {"sample_nearest": 6.0, "sample_mmd2": 0.0, "sample_confidence": 0.99}
 GOOD = {
     ("vae", "reconstruction"): lambda z: 140.0 - math.log(z),
     ("npvae", "reconstruction"): lambda z: 138.0 - 2 * math.log(z),
-    ("vae", "knn_10"): lambda z: 0.7,
     ("npvae", "knn_10"): lambda z: 0.9,
+    ("vae", "digit_accuracy"): lambda z: 0.7,
+    ("npvae", "digit_accuracy"): lambda z: 0.9,
     ("vae", "sample_mmd2"): lambda z: 0.05,
     ("npvae", "sample_mmd2"): lambda z: 0.01,
     ("vae", "sample_confidence"): lambda z: 0.8,
@@ -102,9 +103,13 @@ def test_differences_are_paired_by_seed():
 @pytest.mark.parametrize(
     ("claim", "changes", "expected"),
     [
-        (0, {("npvae", "knn_10"): lambda z: 0.6}, "supported in part"),  # alike over Z, but worse
-        (0, {("npvae", "knn_10"): lambda z: 0.9 - z / 1000}, "supported in part"),  # better, but not alike
-        (0, {("npvae", "knn_10"): lambda z: 0.69 - z / 1000}, "not supported"),
+        (0, {("npvae", "digit_accuracy"): lambda z: 0.6}, "supported in part"),  # alike over Z, but worse
+        (
+            0,
+            {("npvae", "digit_accuracy"): lambda z: 0.9 - z / 1000},
+            "supported in part",
+        ),  # better, but not alike
+        (0, {("npvae", "digit_accuracy"): lambda z: 0.69 - z / 1000}, "not supported"),
         (1, {("npvae", "reconstruction"): lambda z: 150.0 - math.log(z)}, "supported in part"),
         (1, {("npvae", "reconstruction"): lambda z: 138.0 + math.log(z)}, "supported in part"),
         (1, {("npvae", "reconstruction"): lambda z: 160.0 + math.log(z)}, "not supported"),
@@ -123,7 +128,7 @@ def test_one_measure_turns_only_its_claim(claim, changes, expected):
 
 
 def test_what_is_within_the_spread_over_seeds_is_not_supported():
-    gain = {("npvae", "knn_10"): lambda z: 0.71}
+    gain = {("npvae", "digit_accuracy"): lambda z: 0.71}
     assert verdicts(measures(gain))[CLAIMS[0].name] == "supported"
     assert verdicts(measures(gain, noise=0.02))[CLAIMS[0].name] == "supported in part"
 

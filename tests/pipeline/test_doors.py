@@ -82,7 +82,8 @@ def test_other_z_leave_the_ledger_of_a_fresh_clone(project, new_project, tmp_pat
     fresh.edit({"z_dims": [3]})
     fresh.run("dvc repro")  # the other door
     assert project.ledger() == fresh.ledger()
-    assert not list((project.folder / "results").rglob("*z5*"))
+    left = {path.relative_to(project.folder).parts[1] for path in project.folder.glob("results/**/*z5*")}
+    assert left <= {"logs", "benchmarks"}  # Snakemake's own
 
 
 def test_old_z_come_back_without_training(project):

@@ -1,0 +1,94 @@
+"""The importance-weighted bound on models whose marginal likelihood and ELBO are known in closed form."""
+
+import math
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+
+from npvae.measures.likelihood import binarise, importance_weighted, negative_log_likelihood
+from npvae.model import Network, build
+
+SCALE = 0.7
+# orthogonal columns, so that the posterior of z is a diagonal Gaussian
+LOADINGS = torch.tensor([[1.0, 2.0], [2.0, -1.0], [0.0, 0.0]], dtype=torch.float64)
+Y = torch.tensor([0.4, -1.1, 0.9], dtype=torch.float64)
+Q = torch.tensor([0.1, 0.3], dtype=torch.float64), torch.tensor([0.5, 0.2], dtype=torch.float64)
+
+
+def log_likelihood(y: Tensor, z: Tensor) -> Tensor:
+    return Normal(z @ LOADINGS.T, SCALE).log_prob(y).sum(-1)
+
+
+def log_marginal() -> float:
+    covariance = LOADINGS @ LOADINGS.T + SCALE**2 * torch.eye(3, dtype=torch.float64)
+    return float(MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance).log_prob(Y))
+
+
+def posterior() -> tuple[Tensor, Tensor]:
+    variance = 1 / (1 + LOADINGS.square().sum(0) / SCALE**2)
+    return variance * (LOADINGS.T @ Y) / SCALE**2, variance.sqrt()
+
+
+def estimates(mu: Tensor, sigma: Tensor, samples: int, repeats: int) -> Tensor:
+    noise = torch.Generator().manual_seed(0)
+    runs = [importance_weighted(log_likelihood, Y, mu, sigma, samples, noise) for _ in range(repeats)]
+    return torch.stack(runs)
+
+
+@pytest.mark.parametrize("samples", [1, 7])
+def test_the_exact_posterior_gives_the_exact_value_every_time(samples: int) -> None:
+    found = estimates(*posterior(), samples, 20)
+    torch.testing.assert_close(found, torch.full_like(found, log_marginal()), rtol=0, atol=1e-9)
+
+
+def test_one_sample_averages_to_the_elbo() -> None:
+    mu, sigma = Q
+    residual = (Y - LOADINGS @ mu).square() + LOADINGS.square() @ sigma.square()
+    expected = -0.5 * (residual / SCALE**2 + math.log(2 * math.pi * SCALE**2)).sum()
+    expected -= kl_divergence(Normal(mu, sigma), Normal(torch.zeros(2), torch.ones(2))).sum()
+    found = estimates(mu, sigma, 1, 4_000)
+    error = float(found.std() / math.sqrt(len(found)))
+    assert error < 0.05
+    assert float(found.mean()) == pytest.approx(float(expected), abs=4 * error)
+    assert float(expected) < log_marginal() - 0.1
+
+
+@pytest.mark.parametrize("name", ["vae", "npvae"])
+def test_of_a_model_with_one_dimension_it_is_the_integral_over_z(name: Literal["vae", "npvae"]) -> None:
+    model = build(name, 1, Network(hidden_units=8, dropout=0.5), seed=0).eval()
+    with torch.no_grad():
+        for parameter in model.decoder[-1].parameters():
+            parameter.mul_(0.2)  # a posterior that q is not too far from
+    images = torch.rand(3, 784, generator=torch.Generator().manual_seed(1))
+    found = negative_log_likelihood(model, images, samples=2_000, seed=0)
+    exact = model.double()
+    z = torch.linspace(-8, 8, 3_201, dtype=torch.float64)[:, None]
+    expected = 0.0
+    with torch.no_grad():
+        log_prior = Normal(0.0, 1.0).log_prob(z[:, 0])
+        for image in images.double():
+            decoded = Bernoulli(logits=exact.decode(z), validate_args=False)
+            integrand = decoded.log_prob(image).sum(-1) + log_prior
+            largest = integrand.max()
+            expected -= float(largest + (integrand - largest).exp().sum().mul(16 / 3_200).log()) / len(images)
+    assert found == pytest.approx(expected, abs=0.1)
+
+
+def test_the_same_seed_gives_the_same_estimate() -> None:
+    model = build("vae", 2, Network(hidden_units=8), seed=0).eval()
+    images = torch.rand(2, 784, generator=torch.Generator().manual_seed(1))
+    first, second, other = (negative_log_likelihood(model, images, samples=2, seed=s) for s in (0, 0, 1))
+    assert first == second
+    assert first != other
+
+
+def test_binarisation_depends_on_its_seed_alone() -> None:
+    grey = torch.full((5, 784), 0.5)
+    torch.manual_seed(1)
+    first = binarise(grey, seed=0)
+    torch.manual_seed(2)
+    assert binarise(grey, seed=0).equal(first)
+    assert not binarise(grey, seed=1).equal(first)

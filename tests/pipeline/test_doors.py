@@ -103,5 +103,8 @@ def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):
     pulled.edit({"figures": {"thumbnails": 6}})
     source = clone / "src/npvae/figures/figure1.py"
     source.write_text(source.read_text() + "\n# an edit\n")
-    assert ran(pulled.run("snakemake --cores 2")) - MADE_AGAIN == {"generate"}
+    rebuilt = ran(pulled.run("snakemake --cores 2"))
+    assert {"generate", "figure1", "figure2"} <= rebuilt
+    # what git holds is in no remote without --run-cache, so measures may be taken again, but nothing is trained
+    assert not rebuilt & {"data", "train", "replicate", "embed", "interpolate"}
     nothing_to_do(pulled)

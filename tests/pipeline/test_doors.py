@@ -105,6 +105,6 @@ def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):
     source.write_text(source.read_text() + "\n# an edit\n")
     rebuilt = ran(pulled.run("snakemake --cores 2"))
     assert {"generate", "figure1", "figure2"} <= rebuilt
-    # what git holds is in no remote without --run-cache, so measures may be taken again, but nothing is trained
+    # what git holds is in no remote without --run-cache: measures may be taken again, but nothing is trained
     assert not rebuilt & {"data", "train", "replicate", "embed", "interpolate"}
     nothing_to_do(pulled)

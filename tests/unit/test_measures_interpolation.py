@@ -56,8 +56,8 @@ def test_pairs_are_drawn_from_all_images_and_both_ways() -> None:
 
 
 def test_digit_changes_do_not_run_over_from_one_path_to_the_next() -> None:
-    digits = torch.tensor([[1, 1, 2], [3, 3, 3], [4, 5, 4]])
-    assert digit_changes(torch.eye(10)[digits]) == pytest.approx((1 + 0 + 2) / 3)
+    digits = torch.tensor([[1, 1, 2], [3, 3, 3], [4, 5, 4], [6, 7, 8]])
+    assert digit_changes(torch.eye(10)[digits]) == pytest.approx((1 + 0 + 2 + 2) / 4)
 
 
 def test_unevenness_is_a_mean_of_ratios_and_has_no_scale() -> None:

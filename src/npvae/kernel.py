@@ -12,21 +12,24 @@ from torch import Tensor
 
 
 def log_kernel(x: Tensor, reference: Tensor, length_scale: Tensor) -> Tensor:
-    """``-|x_i - x_j|^2 / (2 l^2)``, Eq. 6 up to its variance: ``[N, Dx], [M, Dx] -> [N, M]``.
+    """``-|x_i - x_j|^2 / (2 l^2)``, Eq. 6 up to its variance: ``[..., N, Dx], [..., M, Dx] -> [..., N, M]``.
 
     The differences are explicit: ``cdist`` multiplies out the square and loses close points to rounding.
+    An axis at a time, so that no temporary is larger than the result. l is a scalar, or ``[...]``.
     """
-    squared = (x[:, None, :] - reference[None, :, :]).square().sum(-1)
-    return -squared / (2 * length_scale.square())
+    squared = sum(
+        (x[..., :, None, axis] - reference[..., None, :, axis]).square() for axis in range(x.shape[-1])
+    )
+    return squared * (-0.5 / length_scale.square())[..., None, None]
 
 
 def leave_one_out_weights(x: Tensor, length_scale: Tensor) -> Tensor:
-    """W of Eq. 6, ``[B, Dx] -> [B, B]``: ``W_ii = 0``, ``W_ij >= 0``, rows sum to 1.
+    """W of Eq. 6, ``[..., B, Dx] -> [..., B, B]``: ``W_ii = 0``, ``W_ij >= 0``, rows sum to 1.
 
     The diagonal is masked before a softmax: dividing by a row sum of kernel values underflows for a point
     far from all others.
     """
-    itself = torch.eye(len(x), dtype=torch.bool, device=x.device)
+    itself = torch.eye(x.shape[-2], dtype=torch.bool, device=x.device)
     return log_kernel(x, x, length_scale).masked_fill(itself, -math.inf).softmax(-1)
 
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from npvae.dropout import Dropout
+
 _ACTIVATIONS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "elu-tanh": (nn.ELU, nn.Tanh),
     "tanh": (nn.Tanh, nn.Tanh),
@@ -32,46 +34,40 @@ class Network:
         activations: of the first and second hidden layer; the decoder has them the other way round.
         initialisation: of the weights (He et al., 2015, or Glorot and Bengio, 2010); biases start at zero.
         dropout: probability of dropping a hidden unit, in training only.
-        precision: of the matrix products in training; parameters, kernel and loss stay in float32.
     """
 
     hidden_units: int = 500
     activations: Literal["elu-tanh", "tanh", "relu"] = "elu-tanh"
     initialisation: Literal["he-normal", "glorot-normal"] = "he-normal"
     dropout: float = 0.1
-    precision: Literal["bfloat16", "float32"] = "float32"
 
     def perceptron(self, inputs: int, outputs: int, *, mirrored: bool = False) -> "Perceptron":
-        """A perceptron ``[B, inputs] -> [B, outputs]``; mirrored, with the activations swapped."""
+        """A perceptron ``[..., inputs] -> [..., outputs]``; mirrored, with the activations swapped."""
         first, second = _ACTIVATIONS[self.activations]
         if mirrored:
             first, second = second, first
         layers = Perceptron(
             nn.Linear(inputs, self.hidden_units),
             first(),
-            nn.Dropout(self.dropout),
+            Dropout(self.dropout),
             nn.Linear(self.hidden_units, self.hidden_units),
             second(),
-            nn.Dropout(self.dropout),
+            Dropout(self.dropout),
             nn.Linear(self.hidden_units, outputs),
         )
         for layer in layers:
             if isinstance(layer, nn.Linear):
                 _INITIALISATIONS[self.initialisation](layer.weight)
                 nn.init.zeros_(layer.bias)
-        layers.autocast = self.precision == "bfloat16"
         return layers
 
 
 class Perceptron(nn.Sequential):
-    """Layers whose matrix products may run in bfloat16 while training; input and output keep their type."""
-
-    autocast = False
+    """Layers that compute in the type of their weights; the output has the input's."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Apply the layers: ``[B, inputs] -> [B, outputs]``."""
-        with torch.autocast(input.device.type, torch.bfloat16, enabled=self.autocast and self.training):
-            return super().forward(input).to(input.dtype)
+        """Apply the layers: ``[..., inputs] -> [..., outputs]``."""
+        return super().forward(input.to(next(self.parameters()).dtype)).to(input.dtype)
 
 
 class VAE(nn.Module):
@@ -91,12 +87,12 @@ class VAE(nn.Module):
         self.decoder = network.perceptron(z_dim, pixels, mirrored=True)
 
     def encode(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of q(z|y): ``[B, pixels] -> [B, Dz], [B, Dz]``."""
+        """Mean and standard deviation of q(z|y): ``[..., pixels] -> [..., Dz], [..., Dz]``."""
         mu, raw = self.encoder(y).chunk(2, dim=-1)
         return mu, F.softplus(raw) + 1e-6
 
     def decode(self, z: Tensor) -> Tensor:
-        """Logits of p(y|z): ``[B, Dz] -> [B, pixels]``."""
+        """Logits of p(y|z): ``[..., Dz] -> [..., pixels]``."""
         return self.decoder(z)
 
 
@@ -134,7 +130,7 @@ class NonparametricVAE(VAE):
         return self.log_length_scale.exp()
 
     def embed(self, y: Tensor) -> Tensor:
-        """Locations in X: ``[B, pixels] -> [B, Dx]``."""
+        """Locations in X: ``[..., pixels] -> [..., Dx]``."""
         return self.x_encoder(y)
 
 

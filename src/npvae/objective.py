@@ -11,9 +11,10 @@ from npvae.model import VAE, NonparametricVAE
 
 
 class Terms(NamedTuple):
-    """What the objective is made of, per image ``[B]``, and the posterior means it was made from.
+    """What the objective is made of, per image ``[..., B]``, and the posterior means it was made from.
 
-    The matching term is zero for a plain VAE.
+    The matching term is zero for a plain VAE. Here and below, ``...`` is empty for one model, and ``S`` for
+    that many trained side by side (:mod:`npvae.stacked`).
     """
 
     reconstruction: Tensor
@@ -23,7 +24,7 @@ class Terms(NamedTuple):
 
 
 def reconstruction_nats(logits: Tensor, y: Tensor) -> Tensor:
-    """``-log p(y|z)`` of a Bernoulli decoder, summed over pixels: ``[B, pixels], [B, pixels] -> [B]``.
+    """``-log p(y|z)`` of a Bernoulli decoder, summed over pixels: ``[..., B, pixels]`` twice ``-> [..., B]``.
 
     From logits: a clipped sigmoid cannot be told from 1 in float32.
     """
@@ -31,12 +32,12 @@ def reconstruction_nats(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def kl_nats(mu: Tensor, sigma: Tensor) -> Tensor:
-    """``KL(N(mu, diag(sigma^2)) || N(0, I))``, summed over Z: ``[B, Dz], [B, Dz] -> [B]``."""
+    """``KL(N(mu, diag(sigma^2)) || N(0, I))``, summed over Z: ``[..., B, Dz]`` twice ``-> [..., B]``."""
     return 0.5 * (mu.square() + sigma.square() - 1 - 2 * sigma.log()).sum(-1)
 
 
 def match_penalty(mu: Tensor, x: Tensor, length_scale: Tensor, *, neighbour_gradient: bool = True) -> Tensor:
-    """``|mu_i - sum_j W_ij mu_j|^2`` of Eq. 5: ``[B, Dz], [B, Dx] -> [B]``.
+    """``|mu_i - sum_j W_ij mu_j|^2`` of Eq. 5: ``[..., B, Dz], [..., B, Dx] -> [..., B]``.
 
     Args:
         mu: posterior means E[z].
@@ -54,12 +55,12 @@ def terms(model: VAE, y: Tensor, noise: Tensor | None = None, *, neighbour_gradi
 
     Args:
         model: a plain or nonparametric VAE.
-        y: images ``[B, pixels]`` in [0, 1].
-        noise: ``[B, Dz]``, standard normal; drawn where not given.
+        y: images ``[..., B, pixels]`` in [0, 1].
+        noise: ``[..., B, Dz]``, standard normal; drawn where not given.
         neighbour_gradient: see :func:`match_penalty`.
     """
     mu, sigma = model.encode(y)
-    match = mu.new_zeros(len(y))
+    match = mu.new_zeros(mu.shape[:-1])
     if isinstance(model, NonparametricVAE):
         match = match_penalty(mu, model.embed(y), model.length_scale, neighbour_gradient=neighbour_gradient)
     noise = torch.randn_like(mu) if noise is None else noise
@@ -68,8 +69,8 @@ def terms(model: VAE, y: Tensor, noise: Tensor | None = None, *, neighbour_gradi
 
 
 def loss(terms: Terms, *, match_weight: float = 1.0) -> Tensor:
-    """What training minimises: the batch mean of -ELBO + w * match, a scalar (Eq. 5 has w = 1)."""
-    return (terms.reconstruction + terms.kl + match_weight * terms.match).mean()
+    """What training minimises: the batch mean of -ELBO + w * match, ``[...]`` (Eq. 5 has w = 1)."""
+    return (terms.reconstruction + terms.kl + match_weight * terms.match).mean(-1)
 
 
 def active_units(variance: Tensor) -> int:

@@ -51,7 +51,6 @@ class Network(Section):
     activations: Literal["elu-tanh", "tanh", "relu"]
     initialisation: Literal["he-normal", "glorot-normal"]
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    precision: Literal["bfloat16", "float32"]
 
 
 class Train(Section):
@@ -61,6 +60,7 @@ class Train(Section):
     epochs: Count
     batch_size: Annotated[int, Field(ge=2)]  # W_ii = 0: alone in its batch, an image has no neighbour
     learning_rate: Positive
+    precision: Literal["bfloat16", "float32"]
     drop_last: bool
 
 

@@ -10,6 +10,7 @@ from torch.nn.utils import parameters_to_vector
 from npvae.errors import NpvaeError
 from npvae.model import VAE, NonparametricVAE
 from npvae.objective import Terms, active_units, loss, terms
+from npvae.optimiser import MasterAdam, Precision
 
 
 class Epoch(NamedTuple):
@@ -28,28 +29,35 @@ class Epoch(NamedTuple):
     length_scale: float | None = None
 
 
-class _Sums:
-    """Running sums over an epoch, in float64."""
+class Sums:
+    """Running sums over an epoch, in float64, of one model or of each in a stack."""
 
-    def __init__(self) -> None:
-        self.images = 0
-        self.terms: Tensor | float = 0.0  # reconstruction, kl, match
-        self.mu: Tensor | float = 0.0
-        self.mu_squared: Tensor | float = 0.0
+    def __init__(self, z_dim: int, device: torch.device, models: int = 1) -> None:
+        self._terms = torch.zeros(3, models, dtype=torch.float64, device=device)  # reconstruction, kl, match
+        self._mu = torch.zeros(2, models, z_dim, dtype=torch.float64, device=device)  # mu and its square
 
     @torch.no_grad()
     def add(self, batch: Terms) -> None:
-        self.images += len(batch.mu)
-        self.terms += torch.stack([batch.reconstruction, batch.kl, batch.match]).sum(1).double()
-        mu = batch.mu.double()
-        self.mu += mu.sum(0)
-        self.mu_squared += mu.square().sum(0)
+        """Add a batch."""
+        terms = torch.stack([batch.reconstruction, batch.kl, batch.match]).sum(-1)
+        mu = torch.stack([batch.mu.sum(-2), batch.mu.square().sum(-2)])
+        self._terms += terms.view_as(self._terms)
+        self._mu += mu.view_as(self._mu)
 
-    def record(self, model: VAE, seed: int, epoch: int) -> Epoch:
-        assert isinstance(self.terms, Tensor)
-        assert isinstance(self.mu_squared, Tensor)
-        reconstruction, kl, match = (self.terms / self.images).tolist()
-        variance = self.mu_squared / self.images - (self.mu / self.images) ** 2
+    def clear(self) -> None:
+        """Begin another epoch."""
+        self._terms.zero_()
+        self._mu.zero_()
+
+    def finite(self, index: int = 0) -> bool:
+        """Whether all that was added is finite."""
+        return bool(self._terms[:, index].isfinite().all() and self._mu[:, index].isfinite().all())
+
+    def record(self, model: VAE, seed: int, epoch: int, images: int, index: int = 0) -> Epoch:
+        """Averages over the ``images`` of an epoch; ``model`` is the one of this ``index`` in the stack."""
+        reconstruction, kl, match = (self._terms[:, index] / images).tolist()
+        mean, square = self._mu[:, index] / images
+        variance = square - mean**2
         result = Epoch(seed, epoch, reconstruction, kl, active_units(variance))
         if not isinstance(model, NonparametricVAE):
             return result
@@ -58,7 +66,8 @@ class _Sums:
         return result._replace(match=match, match_r2=r2, length_scale=model.length_scale.item())
 
 
-def _diverged(what: str, epoch: int, step: int, seed: int) -> NpvaeError:
+def diverged(what: str, epoch: int, step: int, seed: int) -> NpvaeError:
+    """The error that ends a training."""
     return NpvaeError(
         f"{what} at epoch {epoch}, step {step}, seed {seed}: "
         "training stopped and nothing was saved; try a smaller train.learning_rate"
@@ -73,6 +82,7 @@ def fit(
     epochs: int = 20,
     batch_size: int = 128,
     learning_rate: float = 1e-3,
+    precision: Precision = "float32",
     drop_last: bool = True,
     match_weight: float = 1.0,
     neighbour_gradient: bool = True,
@@ -89,6 +99,7 @@ def fit(
         epochs: passes through the images.
         batch_size: also the size of the kernel's neighbourhood.
         learning_rate: Adam's.
+        precision: of the matrix products; parameters, kernel and loss are float32 (:mod:`npvae.optimiser`).
         drop_last: leave out an epoch's last, ragged batch.
         match_weight: weight of the matching term of Eq. 5.
         neighbour_gradient: see :func:`npvae.objective.match_penalty`.
@@ -102,30 +113,40 @@ def fit(
     """
     torch.manual_seed(seed)
     shuffler = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    ragged = len(images) % batch_size
-    # a lone image has no neighbours, so it is left out in any case
-    used = len(images) - (ragged if drop_last or ragged == 1 else 0)
-    if min(batch_size, used) < 2:
-        raise NpvaeError(f"no batch of two images: train.batch_size is {batch_size}, of {len(images)} images")
+    optimiser = MasterAdam(model, precision=precision, learning_rate=learning_rate)
+    working = optimiser.working.train()
+    used = images_used(len(images), batch_size, drop_last=drop_last)
+    sums = Sums(model.z_dim, images.device)
     history = []
-    model.train()
     for epoch in range(1, epochs + 1):
         order = torch.randperm(len(images), generator=shuffler)[:used].to(images.device)
-        sums = _Sums()
+        sums.clear()
         for step, batch in enumerate(order.split(batch_size), start=1):
-            parts = terms(model, images[batch], neighbour_gradient=neighbour_gradient)
+            parts = terms(working, images[batch], neighbour_gradient=neighbour_gradient)
             objective = loss(parts, match_weight=match_weight)
             if not torch.isfinite(objective):
-                raise _diverged(f"the loss is {objective.item()}", epoch, step, seed)
-            optimiser.zero_grad()
+                raise diverged(f"the loss is {objective.item()}", epoch, step, seed)
             objective.backward()
             optimiser.step()
             sums.add(parts)
         if not parameters_to_vector(model.parameters()).isfinite().all():
-            raise _diverged("a weight is not finite", epoch, step, seed)
-        history.append(sums.record(model, seed, epoch))
+            raise diverged("a weight is not finite", epoch, step, seed)
+        history.append(sums.record(model, seed, epoch, used))
         if on_epoch:
             on_epoch(history[-1])
     model.eval()
     return history
+
+
+def images_used(images: int, batch_size: int, *, drop_last: bool) -> int:
+    """How many of an epoch's ``images`` are trained on.
+
+    Raises:
+        NpvaeError: no batch has two images.
+    """
+    ragged = images % batch_size
+    # a lone image has no neighbours, so it is left out in any case
+    used = images - (ragged if drop_last or ragged == 1 else 0)
+    if min(batch_size, used) < 2:
+        raise NpvaeError(f"no batch of two images: train.batch_size is {batch_size}, of {images} images")
+    return used

@@ -189,31 +189,3 @@ def test_dropout_is_for_training_only() -> None:
     assert not any(torch.equal(function(), function()) for function in functions)
     model.eval()
     assert all(torch.equal(function(), function()) for function in functions)
-
-
-PRODUCTS = {
-    "encoder": lambda m, y: m.encode(y)[0],
-    "decoder": lambda m, y: m.decode(y),
-    "x_encoder": lambda m, y: m.embed(y),
-}
-
-
-@pytest.mark.parametrize("name", PRODUCTS)
-def test_bfloat16_is_for_products_in_training_only(name: str) -> None:
-    function = PRODUCTS[name]
-    fast, exact = (
-        build("npvae", 9, Network(hidden_units=50, dropout=0, precision=precision), seed=0)  # type: ignore[arg-type]
-        for precision in ("bfloat16", "float32")
-    )
-    y = torch.rand(20, 9 if name == "decoder" else 784)
-    assert {parameter.dtype for parameter in fast.parameters()} == {torch.float32}
-    assert torch.equal(function(fast.eval(), y), function(exact.eval(), y))
-    rounded, plain = function(fast.train(), y), function(exact.train(), y)
-    assert rounded.dtype == torch.float32
-    # bfloat16 keeps 8 bits: a relative error of about 2^-8, and not of 2^-24
-    error = ((rounded - plain).norm() / plain.norm()).item()
-    assert 2**-12 < error < 2**-5
-    rounded.sum().backward()
-    assert {parameter.grad.dtype for parameter in fast.parameters() if parameter.grad is not None} == {
-        torch.float32
-    }

@@ -77,8 +77,8 @@ from npvae.model import Network, build
 from npvae.train import fit
 images = torch.rand(150, 784, generator=torch.Generator().manual_seed(9))
 for name, precision in (("vae", "float32"), ("npvae", "float32"), ("npvae", "bfloat16")):
-    model = build(name, 3, Network(hidden_units=24, dropout=0.2, precision=precision), seed=5)
-    history = fit(model, images, seed=5, epochs=2, batch_size=32)
+    model = build(name, 3, Network(hidden_units=24, dropout=0.2), seed=5)
+    history = fit(model, images, seed=5, epochs=2, batch_size=32, precision=precision)
     weights = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
     print(name, hashlib.sha256(weights).hexdigest(), history)
 """

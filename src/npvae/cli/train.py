@@ -55,6 +55,7 @@ def _train(
     from npvae.checkpoint import new_model, save_models
     from npvae.data import load_splits
     from npvae.files import write_atomically
+    from npvae.stacked import fit_stacked
     from npvae.train import Epoch, fit
 
     wanted = params.of_checkpoint(model, z_dim)
@@ -63,7 +64,7 @@ def _train(
     images = train.images.to(device)
     options = params.train.model_dump(exclude={"seeds"}) | wanted.get("npvae", {})
     options.pop("initial_length_scale", None)
-    models, records = {}, list[Epoch]()
+    records = list[Epoch]()
     terminal = sys.stderr.isatty()
     with (
         Path(os.devnull).open("w") as nowhere,
@@ -82,8 +83,11 @@ def _train(
             if not terminal:  # a log gets lines instead of a bar
                 print(progress, file=sys.stderr, flush=True)
 
-        for seed in seeds:
-            models[seed] = new_model(wanted, seed).to(device)
-            fit(models[seed], images, seed=seed, on_epoch=report, **options)
+        models = {seed: new_model(wanted, seed).to(device) for seed in seeds}
+        if models and device.type == "cuda":
+            fit_stacked(models, images, on_epoch=report, **options)
+        else:
+            for seed, one in models.items():
+                fit(one, images, seed=seed, on_epoch=report, **options)
     save_models(checkpoint, models, wanted)
     write_atomically(history, pd.DataFrame(records, columns=Epoch._fields).to_csv(index=False))

@@ -55,7 +55,7 @@ class Split(NamedTuple):
 
 
 def random_subset(total: int, count: int, *, seed: int) -> Tensor:
-    """Indices ``[count]`` of some of ``total`` items, without repetition; all in order if no more are there."""
+    """Indices ``[count]`` of some of ``total`` items, no two the same; all in order if there are no more."""
     if count >= total:
         return torch.arange(total)
     return torch.randperm(total, generator=torch.Generator().manual_seed(seed))[:count]

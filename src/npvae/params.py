@@ -88,6 +88,8 @@ class Judge(Section):
 
     seed: Seed
     epochs: Count
+    learning_rate: Positive
+    precision: Literal["bfloat16", "float32"]
 
 
 class Measure(Section):

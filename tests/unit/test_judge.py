@@ -1,6 +1,7 @@
 """The judge's features and training, on images that a few steps suffice to tell apart."""
 
 import torch
+from safetensors.torch import save
 
 from npvae.data import Split
 from npvae.judge import Judge, fit_judge, judge_accuracy, probabilities
@@ -67,3 +68,11 @@ def test_the_reported_loss_is_the_mean_over_images_not_over_batches() -> None:
         log_probabilities = untrained(train.images).log_softmax(-1)
     expected = -log_probabilities[torch.arange(130), train.labels].mean()
     torch.testing.assert_close(losses[0], expected.item(), rtol=1e-5, atol=0)
+
+
+def test_in_bfloat16_it_learns_to_tell_digits_and_its_weights_can_be_saved() -> None:
+    train, test = bars(320, 0), bars(100, 1)
+    judge = fit_judge(train, seed=0, epochs=8, batch_size=16, precision="bfloat16")
+    assert judge_accuracy(judge, test) > 0.95
+    assert {weights.dtype for weights in judge.parameters()} == {torch.float32}
+    assert save(judge.state_dict())

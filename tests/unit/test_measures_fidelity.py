@@ -69,3 +69,9 @@ def test_confidence_and_entropy_of_two_even_digits() -> None:
 def test_label_distance_is_one_for_disjoint_digits_and_counts_samples_relatively() -> None:
     assert label_distance(torch.eye(10)[[0, 1]], torch.tensor([8, 9, 9])) == pytest.approx(1)
     assert label_distance(torch.eye(10)[[4, 4, 7, 7]], torch.tensor([7, 4])) == 0
+
+
+@pytest.mark.parametrize("rows", [1, 7, 29])
+def test_mmd_does_not_depend_on_the_rows_taken_at_a_time(rows: int) -> None:
+    a, b = torch.randn(2, 29, 3, generator=torch.Generator().manual_seed(0))
+    assert mmd2(a, b[:20], 1.0, rows=rows) == pytest.approx(mmd2(a, b[:20], 1.0), abs=1e-12)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from npvae.errors import NpvaeError
 from npvae.measures.interpolation import arc, digit_changes, line, random_pairs, unevenness
 
 
@@ -69,3 +70,27 @@ def test_unevenness_is_a_mean_of_ratios_and_has_no_scale() -> None:
 
 def test_a_path_that_stands_still_is_even() -> None:
     assert unevenness(torch.ones(1, 4, 3)) == 0
+
+
+@pytest.mark.parametrize("off", [1e-2, 1e-3, 2e-4, 1e-5, 1e-7])
+@pytest.mark.parametrize("around", [0.0, math.pi])
+def test_an_arc_between_nearly_parallel_or_opposite_points_keeps_their_norm(
+    off: float, around: float
+) -> None:
+    start = torch.tensor([[3.0, 0.0]])
+    end = torch.tensor([[3 * math.cos(around + off), 3 * math.sin(around + off)]])
+    path = arc(start, end, 7)
+    torch.testing.assert_close(path.norm(dim=-1), torch.full((1, 7), 3.0), rtol=5e-3, atol=0)
+
+
+def test_pairs_are_as_many_as_asked_for_where_one_digit_prevails() -> None:
+    labels = torch.zeros(1_000, dtype=torch.long)
+    labels[:5] = 1
+    pairs = random_pairs(labels, 50, seed=0)
+    assert len(pairs) == 50
+    assert (labels[pairs].sum(1) == 1).all()
+
+
+def test_one_digit_has_no_pairs() -> None:
+    with pytest.raises(NpvaeError, match="one digit"):
+        random_pairs(torch.ones(10, dtype=torch.long), 5, seed=0)

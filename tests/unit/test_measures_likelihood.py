@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
-from npvae.measures.likelihood import binarise, importance_weighted, negative_log_likelihood
+from npvae.measures.likelihood import (
+    binarise,
+    importance_weighted,
+    log_likelihoods,
+    negative_log_likelihood,
+)
 from npvae.model import Network, build
 
 SCALE = 0.7
@@ -92,3 +97,29 @@ def test_binarisation_depends_on_its_seed_alone() -> None:
     torch.manual_seed(2)
     assert binarise(grey, seed=0).equal(first)
     assert not binarise(grey, seed=1).equal(first)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 64])
+def test_observations_in_a_batch_and_samples_in_chunks_give_each_its_exact_value(rows: int) -> None:
+    y = torch.stack([Y, -2 * Y, 0 * Y])
+    mu, sigma = posterior()
+    means = torch.stack([mu, -2 * mu, 0 * mu])
+    noise = torch.Generator().manual_seed(0)
+    found = importance_weighted(log_likelihood, y, means, sigma.expand(3, -1), 16, noise, rows=rows)
+    covariance = LOADINGS @ LOADINGS.T + SCALE**2 * torch.eye(3, dtype=torch.float64)
+    expected = MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance).log_prob(y)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
+def test_of_a_model_each_image_has_its_own_value_and_few_are_decoded_at_once() -> None:
+    model = build("vae", 2, Network(hidden_units=8), seed=0).eval()
+    images = torch.rand(7, 784, generator=torch.Generator().manual_seed(1))
+    decoded: list[int] = []
+    model.decoder.register_forward_pre_hook(lambda _, inputs: decoded.append(inputs[0][..., 0].numel()))
+    found = log_likelihoods(model, images, samples=50, seed=0, batch_size=3, rows=30)
+    assert found.shape == (7,)
+    assert found.dtype == torch.float64
+    assert max(decoded) <= 30
+    assert sum(decoded) == 7 * 50
+    mean = negative_log_likelihood(model, images[:1], samples=50, seed=0)
+    assert mean == pytest.approx(-float(log_likelihoods(model, images[:1], samples=50, seed=0)))

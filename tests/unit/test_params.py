@@ -77,7 +77,7 @@ def test_an_edited_copy_is_accepted(edited: Callable[..., Path]) -> None:
 
 def test_scientific_notation_is_a_number_as_in_dvc(root: Path, tmp_path: Path) -> None:
     text, count = re.subn(r"learning_rate: \S+", "learning_rate: 2e-3", (root / "params.yaml").read_text())
-    assert count == 1
+    assert count == 2
     (tmp_path / "p.yaml").write_text(text)
     assert load_params(tmp_path / "p.yaml").train.learning_rate == 0.002
 
@@ -137,6 +137,8 @@ NAN, INFINITY = float("nan"), float("inf")
         ("evaluate__neighbours", 0, "evaluate.neighbours"),
         ("evaluate__neighbours", 55_001, "evaluate.neighbours"),
         ("evaluate__seed", 0.5, "evaluate.seed"),
+        ("judge__learning_rate", 0, "judge.learning_rate"),
+        ("judge__precision", "float16", "judge.precision"),
         ("figures__thumbnails", 1, "figures.thumbnails"),
         ("figures__interpolate", [7], "figures.interpolate"),
         ("figures__interpolate", [7, 12, 13], "figures.interpolate"),

@@ -4,30 +4,28 @@ import torch
 from torch import Tensor
 
 
-def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    return torch.cdist(a, b).square()
-
-
 def median_bandwidth(points: Tensor) -> float:
     """The median distance between different points ``[N, D]``: the usual length scale of an MMD."""
     distances = torch.cdist(points, points)
     return float(distances[torch.ones_like(distances, dtype=torch.bool).triu(1)].median())
 
 
-def mmd2(a: Tensor, b: Tensor, bandwidth: float) -> float:
+def mmd2(a: Tensor, b: Tensor, bandwidth: float, *, rows: int = 1_000) -> float:
     """Unbiased squared maximum mean discrepancy of two samples ``[N, D]``, ``[M, D]``; may be below zero.
 
-    Gretton, Borgwardt, Rasch, Schoelkopf and Smola (2012), Eq. 3, with the kernel exp(-|a - b|^2 / (2 h^2)).
+    Gretton, Borgwardt, Rasch, Schoelkopf and Smola (2012), Eq. 3, with the kernel exp(-|a - b|^2 / (2 h^2)),
+    in float64, ``rows`` points of one sample at a time.
     """
     a, b = a.double(), b.double()
 
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (-_squared_distances(x, y) / (2 * bandwidth**2)).exp()
+    def total(x: Tensor, y: Tensor) -> float:
+        kernels = ((torch.cdist(chunk, y).square() / (-2 * bandwidth**2)).exp() for chunk in x.split(rows))
+        return sum(float(kernel.sum()) for kernel in kernels)
 
-    def within(x: Tensor) -> Tensor:
-        return (kernel(x, x).sum() - len(x)) / (len(x) * (len(x) - 1))
+    def within(x: Tensor) -> float:
+        return (total(x, x) - len(x)) / (len(x) * (len(x) - 1))
 
-    return float(within(a) + within(b) - 2 * kernel(a, b).mean())
+    return within(a) + within(b) - 2 * total(a, b) / (len(a) * len(b))
 
 
 def nearest_distance(images: Tensor, reference: Tensor, *, rows: int = 500) -> Tensor:

@@ -48,6 +48,18 @@ class Split(NamedTuple):
         """The same on ``device``."""
         return Split(self.images.to(device), self.labels.to(device))
 
+    def draw(self, count: int, *, seed: int) -> "Split":
+        """``count`` images drawn by :func:`random_subset`; MNIST's own order is not a random one."""
+        chosen = random_subset(len(self.labels), count, seed=seed).to(self.labels.device)
+        return Split(self.images[chosen], self.labels[chosen])
+
+
+def random_subset(total: int, count: int, *, seed: int) -> Tensor:
+    """Indices ``[count]`` of some of ``total`` items, no two the same; all in order if there are no more."""
+    if count >= total:
+        return torch.arange(total)
+    return torch.randperm(total, generator=torch.Generator().manual_seed(seed))[:count]
+
 
 def verify(folder: Path) -> None:
     """Check the four files in ``folder`` against the published sizes and md5 sums.

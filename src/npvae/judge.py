@@ -1,15 +1,19 @@
 """The judge: a small convolutional classifier of MNIST, in whose eyes generated images are measured."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from npvae.data import Split
 from npvae.embed import in_batches
 from npvae.errors import NpvaeError
+from npvae.files import write_atomically
 
 
 class Judge(nn.Module):
@@ -89,6 +93,27 @@ def fit_judge(
             on_epoch(epoch, total / len(order))
     # the weights' usual layout, the only one that safetensors takes
     return judge.to(memory_format=torch.contiguous_format).eval()
+
+
+def save_judge(path: Path, judge: Judge) -> None:
+    """Write the weights (safetensors)."""
+    write_atomically(path, save({name: tensor.cpu() for name, tensor in judge.state_dict().items()}))
+
+
+def load_judge(path: Path) -> Judge:
+    """Read what :func:`save_judge` wrote, in evaluation mode on the CPU.
+
+    Raises:
+        NpvaeError: the file is missing or holds something else.
+    """
+    judge = Judge()
+    try:
+        judge.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise NpvaeError(f"{path}: missing; run `npvae judge` first") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise NpvaeError(f"{path}: not a judge's weights ({' '.join(str(error).split())})") from None
+    return judge.eval()
 
 
 def probabilities(judge: Judge, images: Tensor) -> Tensor:

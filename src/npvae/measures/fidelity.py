@@ -1,4 +1,4 @@
-"""How close generated images come to real ones, and whether they are copies."""
+"""How close generated images come to real ones."""
 
 import torch
 from torch import Tensor
@@ -26,16 +26,6 @@ def mmd2(a: Tensor, b: Tensor, bandwidth: float, *, rows: int = 1_000) -> float:
         return (total(x, x) - len(x)) / (len(x) * (len(x) - 1))
 
     return within(a) + within(b) - 2 * total(a, b) / (len(a) * len(b))
-
-
-def nearest_distance(images: Tensor, reference: Tensor, *, rows: int = 500) -> Tensor:
-    """Euclidean distance of each image to its nearest reference image: ``[N, D], [M, D] -> [N]``.
-
-    ``rows`` images at a time; the nearest is found by matrix products, its distance then computed directly.
-    """
-    norms = reference.square().sum(-1)
-    nearest = torch.cat([(norms - 2 * chunk @ reference.T).argmin(-1) for chunk in images.split(rows)])
-    return (images - reference[nearest]).square().sum(-1).sqrt()
 
 
 def opinion(probabilities: Tensor) -> dict[str, float]:

@@ -134,6 +134,8 @@ NAN, INFINITY = float("nan"), float("inf")
         ("npvae__match_weight", -1.0, "npvae.match_weight"),
         ("npvae__match_weight", INFINITY, "npvae.match_weight"),
         ("npvae__initial_length_scale", 0.0, "npvae.initial_length_scale"),
+        ("predict__reference_images", 0, "predict.reference_images"),
+        ("predict__reference_images", 55_001, "predict.reference_images"),
         ("evaluate__neighbours", 0, "evaluate.neighbours"),
         ("evaluate__neighbours", 55_001, "evaluate.neighbours"),
         ("evaluate__seed", 0.5, "evaluate.seed"),
@@ -229,7 +231,7 @@ def test_a_checkpoint_depends_on_exactly_what_its_training_uses(
     # whatever is not named here must count, new parameters too
     irrelevant = {
         f"{section}.{name}"
-        for section in ("evaluate", "figures", "judge", "measure", "sweep", other)
+        for section in ("evaluate", "figures", "judge", "measure", "predict", "sweep", other)
         for name in raw[section]
     }
     irrelevant |= {"data.test_images", "train.seeds"}

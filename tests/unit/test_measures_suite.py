@@ -83,6 +83,8 @@ def test_samples_and_lines_through_x_use_the_reference_images(yardstick: Yardsti
     for name, images in (("sample", samples), ("linear_x", between)):
         expected = opinion(probabilities(yardstick.judge, images))["confidence"]
         assert found[f"{name}_confidence"] == pytest.approx(expected, rel=1e-5)
+    middles = yardstick.features(between.unflatten(0, (6, 3))[:, 1])
+    assert found["linear_x_midpoint_mmd2"] == pytest.approx(yardstick.mmd2(middles), abs=1e-6)
     every = measure(model, yardstick, ALL)
     assert {key for key in every if every[key] == found[key]} == {
         *("knn_1", "knn_10", "trustworthiness", "silhouette"),

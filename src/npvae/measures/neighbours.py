@@ -8,7 +8,8 @@ class Neighbours:
     """Points ``[M, D]`` whose nearest to others are asked for, by Euclidean distance.
 
     Distances in the leading principal components, which are cheap, choose candidates; exact distances choose
-    among them. Of MNIST, 128 components leave out 6 % of the variance, and 15 candidates to spare suffice.
+    among them. Of MNIST, 128 components leave out 6 % of the variance, and of 2,100 test, generated and
+    interpolated images, none missed its nearest with 15 candidates to spare.
 
     Args:
         points: ``[M, D]``.

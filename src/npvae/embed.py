@@ -1,6 +1,7 @@
 """Embedding: where the trained encoders place images, in Z and in X."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,18 @@ def posterior_means(model: VAE, images: Tensor) -> Tensor:
 def locations(model: NonparametricVAE, images: Tensor) -> Tensor:
     """X: ``[N, pixels] -> [N, Dx]``."""
     return in_batches(model.embed, images)
+
+
+class Reference(NamedTuple):
+    """The images that z~ sums over (Eq. 4): locations ``x`` ``[M, Dx]`` and means ``mu`` ``[M, Dz]``."""
+
+    x: Tensor
+    mu: Tensor
+
+    @classmethod
+    def of(cls, model: NonparametricVAE, images: Tensor) -> "Reference":
+        """Embed images ``[M, pixels]``."""
+        return cls(locations(model, images), posterior_means(model, images))
 
 
 def embedding_table(model: VAE, splits: dict[str, Split]) -> pd.DataFrame:

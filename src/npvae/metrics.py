@@ -1,30 +1,34 @@
 """What a trained model is worth on test images: all terms in nats a image, as averages over the images."""
 
 import torch
+from torch import Tensor
 
 from npvae.data import Split
-from npvae.embed import locations, posterior_means
+from npvae.embed import Reference, locations, posterior_means
 from npvae.kernel import predict_z
-from npvae.measures.embedding import digit_accuracy
+from npvae.measures.embedding import digit_accuracy, match_r2
 from npvae.model import VAE, NonparametricVAE
 from npvae.objective import active_units, kl_nats, reconstruction_nats
 
 
 @torch.no_grad()
-def evaluate(model: VAE, train: Split, test: Split, *, neighbours: int, seed: int) -> dict[str, float]:
+def evaluate(
+    model: VAE, train: Split, test: Split, reference: Tensor, *, neighbours: int, seed: int
+) -> dict[str, float]:
     """All measures of one trained model.
 
     Args:
         model: in evaluation mode, on the device of the images.
-        train: the training set: reference of the nearest neighbours and of z~.
+        train: the training set, in which the nearest neighbours are sought.
         test: the images measured on.
+        reference: indices ``[M]`` of the training images that z~ sums over.
         neighbours: k of the digit accuracy, in X, or in Z for a plain VAE.
         seed: of the noise in the one-sample negative ELBO.
 
     Returns:
         ``reconstruction`` (from the posterior mean), ``kl``, ``negative_elbo`` (one sample an image),
         ``digit_accuracy``, ``active_units`` and, for a nonparametric VAE, ``reconstruction_from_x``
-        (through z~ over the training set) and ``length_scale``.
+        (through z~), ``match_r2`` (of E[z] by z~) and ``length_scale``.
     """
     noise = torch.Generator(train.images.device).manual_seed(seed)
     reconstruction = kl = negative_elbo = 0.0
@@ -36,8 +40,7 @@ def evaluate(model: VAE, train: Split, test: Split, *, neighbours: int, seed: in
         negative_elbo += (reconstruction_nats(model.decode(z), batch) + batch_kl).sum().item()
         kl += batch_kl.sum().item()
     count = len(test.images)
-    train_mu, test_mu = (posterior_means(model, split.images) for split in (train, test))
-    points = train_mu, test_mu
+    test_mu = posterior_means(model, test.images)
     measures: dict[str, float] = {
         "reconstruction": reconstruction / count,
         "kl": kl / count,
@@ -46,10 +49,17 @@ def evaluate(model: VAE, train: Split, test: Split, *, neighbours: int, seed: in
     }
     if isinstance(model, NonparametricVAE):
         points = train_x, test_x = locations(model, train.images), locations(model, test.images)
-        predicted = predict_z(test_x, train_x, train_mu, model.length_scale)
+        known = Reference(train_x[reference], posterior_means(model, train.images[reference]))
+        predicted = predict_z(test_x, *known, model.length_scale)
         from_x = 0.0
         for z, batch in zip(predicted.split(1_000), test.images.split(1_000), strict=True):
             from_x += reconstruction_nats(model.decode(z), batch).double().sum().item()
-        measures |= {"reconstruction_from_x": from_x / count, "length_scale": model.length_scale.item()}
+        measures |= {
+            "reconstruction_from_x": from_x / count,
+            "match_r2": match_r2(test_mu, predicted),
+            "length_scale": model.length_scale.item(),
+        }
+    else:
+        points = posterior_means(model, train.images), test_mu
     accuracy = digit_accuracy(points[0], train.labels, points[1], test.labels, neighbours=neighbours)
     return measures | {"digit_accuracy": accuracy}

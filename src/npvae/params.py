@@ -76,6 +76,12 @@ class Npvae(Section):
     initial_length_scale: Positive
 
 
+class Predict(Section):
+    """How z~ is predicted from X."""
+
+    reference_images: Count
+
+
 class Evaluate(Section):
     """The measures on the test images."""
 
@@ -88,6 +94,8 @@ class Judge(Section):
 
     seed: Seed
     epochs: Count
+    learning_rate: Positive
+    precision: Literal["bfloat16", "float32"]
 
 
 class Measure(Section):
@@ -127,6 +135,7 @@ class Params(Section):
     train: Train
     vae: Vae
     npvae: Npvae
+    predict: Predict
     evaluate: Evaluate
     judge: Judge
     measure: Measure
@@ -187,6 +196,8 @@ class Params(Section):
             raise ValueError(
                 f"figures.interpolate: an index is not below data.train_images = {self.data.train_images}"
             )
+        if self.predict.reference_images > self.data.train_images:
+            raise ValueError("predict.reference_images is larger than data.train_images")
         if self.evaluate.neighbours > self.data.train_images:
             raise ValueError("evaluate.neighbours is larger than data.train_images")
         return self

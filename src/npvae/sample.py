@@ -1,9 +1,9 @@
-"""Generation: images decoded from Z, and from X through the weights of the whole training set."""
+"""Generation: images decoded from Z, and from X through the weights of training images."""
 
 import torch
 from torch import Tensor
 
-from npvae.embed import in_batches, locations, posterior_means
+from npvae.embed import Reference, in_batches, locations, posterior_means
 from npvae.kernel import predict_z
 from npvae.model import VAE, NonparametricVAE
 
@@ -14,15 +14,14 @@ def decode(model: VAE, z: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode_x(model: NonparametricVAE, x: Tensor, training_images: Tensor) -> Tensor:
+def decode_x(model: NonparametricVAE, x: Tensor, reference: Reference) -> Tensor:
     """The mean image of p(y|z~(x)): ``[N, Dx] -> [N, pixels]``.
 
     Args:
         model: trained.
         x: locations ``[N, Dx]``.
-        training_images: ``[M, pixels]``, the reference set of z~ (:func:`npvae.kernel.predict_z`).
+        reference: the training images that z~ sums over.
     """
-    reference = locations(model, training_images), posterior_means(model, training_images)
     return decode(model, predict_z(x, *reference, model.length_scale))
 
 
@@ -36,7 +35,7 @@ def interpolants(model: VAE, first: Tensor, last: Tensor, steps: int, training_i
         first: an image ``[pixels]``.
         last: another one.
         steps: how many lie between them.
-        training_images: see :func:`decode_x`; unused by a plain VAE.
+        training_images: ``[M, pixels]``, those that z~ sums over; unused by a plain VAE.
 
     Returns:
         ``[steps, pixels]``.
@@ -45,7 +44,8 @@ def interpolants(model: VAE, first: Tensor, last: Tensor, steps: int, training_i
     weight = torch.linspace(0, 1, steps + 2, device=ends.device)[1:-1, None]
     if isinstance(model, NonparametricVAE):
         start, end = locations(model, ends)
-        return decode_x(model, (1 - weight) * start + weight * end, training_images)
+        x = (1 - weight) * start + weight * end
+        return decode_x(model, x, Reference.of(model, training_images))
     start, end = posterior_means(model, ends)
     return decode(model, (1 - weight) * start + weight * end)
 
@@ -79,14 +79,14 @@ def sample_prior(model: VAE, count: int, *, seed: int) -> Tensor:
     return decode(model, torch.randn(count, model.z_dim, generator=noise, device=device))
 
 
-def sample_through_x(model: NonparametricVAE, count: int, training_images: Tensor, *, seed: int) -> Tensor:
+def sample_through_x(model: NonparametricVAE, count: int, reference: Reference, *, seed: int) -> Tensor:
     """Ancestral samples from X: ``[count, pixels]``.
 
-    The paper names no density on X. This one is the kernel density of the embedded training set with the
-    learned length scale: a training image's x, plus N(0, l^2 I).
+    The paper names no density on X. This one is the kernel density of the reference images in X with the
+    learned length scale: the x of one of them, plus N(0, l^2 I).
     """
-    noise = torch.Generator(training_images.device).manual_seed(seed)
-    chosen = torch.randint(len(training_images), (count,), generator=noise, device=training_images.device)
-    x = locations(model, training_images[chosen])
-    offset = torch.randn(x.shape, generator=noise, device=x.device)
-    return decode_x(model, x + model.length_scale.detach() * offset, training_images)
+    device = reference.x.device
+    noise = torch.Generator(device).manual_seed(seed)
+    x = reference.x[torch.randint(len(reference.x), (count,), generator=noise, device=device)]
+    offset = torch.randn(x.shape, generator=noise, device=device)
+    return decode_x(model, x + model.length_scale.detach() * offset, reference)

@@ -15,6 +15,7 @@ SMALL = {
     "data": {"validation_images": 100, "train_images": 900, "test_images": 200},
     "network": {"hidden_units": 16},
     "train": {"seeds": 2, "epochs": 1},
+    "predict": {"reference_images": 500},
     "judge": {"epochs": 1},
     "measure": {
         "samples": 50,

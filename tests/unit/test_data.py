@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from npvae import data
-from npvae.data import IdxFile, fetch, load_test, load_train, verify
+from npvae.data import IdxFile, Split, fetch, load_test, load_train, random_subset, verify
 from npvae.errors import NpvaeError
 
 TRAIN, TEST = 12, 5
@@ -326,3 +326,22 @@ def test_the_first_5000_real_images_are_set_aside(mnist: Path) -> None:
     for ours, theirs in ((0, 5_000), (54_999, 59_999)):
         assert (images[ours] * 255).round().tolist() == raw[theirs].tolist()
     assert labels.tolist() == digits[5_000:].tolist()
+
+
+@pytest.mark.parametrize("count", [7, 8, 100])
+def test_a_draw_of_all_is_all_in_order(count: int) -> None:
+    split = Split(torch.rand(7, 784), torch.arange(7))
+    assert all(a.equal(b) for a, b in zip(split.draw(count, seed=0), split, strict=True))
+
+
+def test_a_draw_is_random_without_repetition_and_keeps_images_with_their_digits() -> None:
+    labels = torch.arange(1_000)
+    split = Split(labels[:, None].float().expand(-1, 784), labels)
+    images, digits = split.draw(400, seed=0)
+    assert images[:, 5].equal(digits.float())
+    assert len(digits.unique()) == 400
+    assert digits.double().mean().item() == pytest.approx(499.5, abs=50)  # 11 is one standard deviation
+    torch.rand(3)
+    assert split.draw(400, seed=0).labels.equal(digits)
+    assert not split.draw(400, seed=1).labels.equal(digits)
+    assert random_subset(1_000, 400, seed=0).equal(digits)

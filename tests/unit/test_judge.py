@@ -1,9 +1,15 @@
 """The judge's features and training, on images that a few steps suffice to tell apart."""
 
+from pathlib import Path
+from typing import Literal
+
+import pytest
 import torch
+from safetensors.torch import save_file
 
 from npvae.data import Split
-from npvae.judge import Judge, fit_judge, judge_accuracy, probabilities
+from npvae.errors import NpvaeError
+from npvae.judge import Judge, fit_judge, judge_accuracy, load_judge, probabilities, save_judge
 
 
 def bars(count: int, seed: int) -> Split:
@@ -67,3 +73,33 @@ def test_the_reported_loss_is_the_mean_over_images_not_over_batches() -> None:
         log_probabilities = untrained(train.images).log_softmax(-1)
     expected = -log_probabilities[torch.arange(130), train.labels].mean()
     torch.testing.assert_close(losses[0], expected.item(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_it_learns_to_tell_digits_and_is_the_same_once_read_back(
+    precision: Literal["bfloat16", "float32"], tmp_path: Path
+) -> None:
+    train, test = bars(320, 0), bars(100, 1)
+    judge = fit_judge(train, seed=0, epochs=8, batch_size=16, precision=precision)
+    assert judge_accuracy(judge, test) > 0.95
+    assert {weights.dtype for weights in judge.parameters()} == {torch.float32}
+    save_judge(tmp_path / "judge.safetensors", judge)
+    read = load_judge(tmp_path / "judge.safetensors")
+    assert not read.training
+    torch.testing.assert_close(probabilities(read, test.images), probabilities(judge, test.images))
+
+
+def test_a_judge_that_diverges_stops() -> None:
+    with pytest.raises(NpvaeError, match="epoch 1"):
+        fit_judge(bars(300, 0), seed=0, epochs=2, learning_rate=1e30)
+
+
+def test_a_judge_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NpvaeError, match=r"absent\.safetensors: missing"):
+        load_judge(tmp_path / "absent.safetensors")
+    (tmp_path / "text").write_text("no weights")
+    with pytest.raises(NpvaeError, match="text: not a judge"):
+        load_judge(tmp_path / "text")
+    save_file({"head.bias": torch.zeros(10)}, tmp_path / "others")
+    with pytest.raises(NpvaeError, match="others: not a judge"):
+        load_judge(tmp_path / "others")

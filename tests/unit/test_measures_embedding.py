@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from npvae.data import Split
+from npvae.data import Split, random_subset
 from npvae.measures.embedding import digit_accuracy, embedding_measures, match_r2
 
 
@@ -49,8 +50,9 @@ def silhouette(points: Tensor, labels: Tensor) -> float:
 
 def test_all_measures_follow_their_definitions(embedded: tuple[Split, Split, Tensor, Tensor]) -> None:
     train, test, train_points, test_points = embedded
-    found = embedding_measures(train, test, train_points, test_points, subset=40)
-    images, points, labels = test.images[:40], test_points[:40], test.labels[:40]
+    found = embedding_measures(train, test, train_points, test_points, subset=40, seed=3)
+    chosen = random_subset(50, 40, seed=3)
+    images, points, labels = test.images[chosen], test_points[chosen], test.labels[chosen]
     assert set(found) == {"knn_1", "knn_10", "trustworthiness", "silhouette"}
     assert found["trustworthiness"] == pytest.approx(trustworthiness(images, points, 5), abs=1e-9)
     assert found["silhouette"] == pytest.approx(silhouette(points, labels), abs=1e-5)
@@ -67,6 +69,26 @@ def test_the_most_votes_win() -> None:
     test, digit = torch.tensor([[0.2]]), torch.tensor([3])
     assert digit_accuracy(train, labels, test, digit, neighbours=1) == 0
     assert digit_accuracy(train, labels, test, digit, neighbours=3) == 1
+
+
+def test_of_equally_many_votes_the_smallest_digit_wins() -> None:
+    train, labels = torch.tensor([[0.0], [0.1], [0.2], [0.3]]), torch.tensor([8, 2, 8, 2])
+    assert digit_accuracy(train, labels, torch.tensor([[0.0]]), torch.tensor([2]), neighbours=4) == 1
+
+
+@pytest.mark.parametrize("dimensions", [3, 40])
+def test_digit_accuracy_is_scikit_learns(dimensions: int) -> None:
+    noise = torch.Generator().manual_seed(0)
+    train, test = torch.randn(500, dimensions, generator=noise), torch.randn(200, dimensions, generator=noise)
+    labels, digits = (points[:, :2].norm(dim=-1).mul(3).long().clamp_max(9) for points in (train, test))
+    expected = KNeighborsClassifier(10).fit(train.numpy(), labels.numpy()).score(test.numpy(), digits.numpy())
+    assert digit_accuracy(train, labels, test, digits, neighbours=10) == pytest.approx(expected)
+
+
+def test_r2_is_one_for_itself_and_zero_for_the_mean() -> None:
+    mu = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 8.0]])
+    assert match_r2(mu, mu) == 1
+    assert match_r2(mu, mu.mean(0).expand(3, -1)) == pytest.approx(0)
 
 
 def test_r2_is_of_all_dimensions_together_and_negative_for_worse_than_the_mean() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from npvae.errors import NpvaeError
 from npvae.measures.interpolation import arc, digit_changes, line, random_pairs, unevenness
 
 
@@ -24,6 +25,21 @@ def test_an_arc_stays_on_the_sphere_in_the_ends_plane_and_turns_evenly(dimension
         plane = torch.stack([a, b], 1)
         outside = points - (plane @ torch.linalg.lstsq(plane, points.T).solution).T
         assert outside.norm() < 1e-9
+
+
+def test_a_line_is_straight_and_even() -> None:
+    points = line(torch.tensor([[0.0, 0.0]]), torch.tensor([[4.0, 8.0]]), 3)
+    torch.testing.assert_close(points, torch.tensor([[[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]]]))
+
+
+def test_an_arc_between_different_norms_changes_them_evenly() -> None:
+    norms = arc(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 4.0]]), 2)[0].norm(dim=-1)
+    torch.testing.assert_close(norms, torch.tensor([2.0, 3.0]))
+
+
+def test_an_arc_between_parallel_points_is_a_line() -> None:
+    start, end = torch.tensor([[1.0, 1.0]]), torch.tensor([[3.0, 3.0]])
+    torch.testing.assert_close(arc(start, end, 3), line(start, end, 3))
 
 
 def test_an_arc_is_the_same_either_way() -> None:
@@ -55,6 +71,14 @@ def test_pairs_are_drawn_from_all_images_and_both_ways() -> None:
     assert counts[~np.eye(10, dtype=bool)].min() > 10  # 33 expected
 
 
+def test_pairs_depend_on_the_seed_alone() -> None:
+    labels = torch.arange(500) % 10
+    pairs = random_pairs(labels, 300, seed=0)
+    torch.rand(7)
+    assert pairs.equal(random_pairs(labels, 300, seed=0))
+    assert not pairs.equal(random_pairs(labels, 300, seed=1))
+
+
 def test_digit_changes_do_not_run_over_from_one_path_to_the_next() -> None:
     digits = torch.tensor([[1, 1, 2], [3, 3, 3], [4, 5, 4], [6, 7, 8]])
     assert digit_changes(torch.eye(10)[digits]) == pytest.approx((1 + 0 + 2 + 2) / 4)
@@ -67,5 +91,33 @@ def test_unevenness_is_a_mean_of_ratios_and_has_no_scale() -> None:
     assert unevenness(10 * paths) == pytest.approx(unevenness(paths))
 
 
+def test_unevenness_of_one_jump_is_the_number_of_steps() -> None:
+    assert unevenness(torch.tensor([0.0, 0, 0, 1, 1])[None, :, None]) == pytest.approx(4)
+
+
 def test_a_path_that_stands_still_is_even() -> None:
     assert unevenness(torch.ones(1, 4, 3)) == 0
+
+
+@pytest.mark.parametrize("off", [1e-2, 1e-3, 2e-4, 1e-5, 1e-7])
+@pytest.mark.parametrize("around", [0.0, math.pi])
+def test_an_arc_between_nearly_parallel_or_opposite_points_keeps_their_norm(
+    off: float, around: float
+) -> None:
+    start = torch.tensor([[3.0, 0.0]])
+    end = torch.tensor([[3 * math.cos(around + off), 3 * math.sin(around + off)]])
+    path = arc(start, end, 7)
+    torch.testing.assert_close(path.norm(dim=-1), torch.full((1, 7), 3.0), rtol=5e-3, atol=0)
+
+
+def test_pairs_are_as_many_as_asked_for_where_one_digit_prevails() -> None:
+    labels = torch.zeros(1_000, dtype=torch.long)
+    labels[:5] = 1
+    pairs = random_pairs(labels, 50, seed=0)
+    assert len(pairs) == 50
+    assert (labels[pairs].sum(1) == 1).all()
+
+
+def test_one_digit_has_no_pairs() -> None:
+    with pytest.raises(NpvaeError, match="one digit"):
+        random_pairs(torch.ones(10, dtype=torch.long), 5, seed=0)

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
-from npvae.measures.likelihood import binarise, importance_weighted, negative_log_likelihood
+from npvae.measures.likelihood import (
+    binarise,
+    importance_weighted,
+    log_likelihoods,
+    negative_log_likelihood,
+)
 from npvae.model import Network, build
 
 SCALE = 0.7
@@ -56,6 +61,28 @@ def test_one_sample_averages_to_the_elbo() -> None:
     assert float(expected) < log_marginal() - 0.1
 
 
+def test_the_bound_rises_to_the_marginal_with_the_number_of_samples() -> None:
+    bounds = [float(estimates(*Q, k, 4_000).mean()) for k in (1, 5, 50)]
+    assert bounds[0] < bounds[1] < bounds[2] < log_marginal() + 0.02
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_one_sample_of_a_model_is_the_elbo_with_that_sample(scale: float) -> None:
+    model = build("vae", 2, Network(hidden_units=8), seed=0).eval()
+    images = torch.rand(3, 784, generator=torch.Generator().manual_seed(1))
+    unit = torch.randn(1, 3, 2, generator=torch.Generator().manual_seed(7))[0]
+    with torch.no_grad():
+        for parameter in model.decoder[-1].parameters():
+            parameter.mul_(scale)  # logits of thousands
+        posterior = Normal(*model.encode(images))
+        z = posterior.mean + posterior.stddev * unit
+        ratio = posterior.log_prob(z).sum(-1) - Normal(0.0, 1.0).log_prob(z).sum(-1)
+        decoded = Bernoulli(logits=model.decode(z).double(), validate_args=False)
+        expected = decoded.log_prob(images.double()).sum(-1) - ratio
+    found = log_likelihoods(model, images, samples=1, seed=7)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["vae", "npvae"])
 def test_of_a_model_with_one_dimension_it_is_the_integral_over_z(name: Literal["vae", "npvae"]) -> None:
     model = build(name, 1, Network(hidden_units=8, dropout=0.5), seed=0).eval()
@@ -85,6 +112,13 @@ def test_the_same_seed_gives_the_same_estimate() -> None:
     assert first != other
 
 
+def test_binarised_pixels_have_the_grey_values_as_means() -> None:
+    grey = torch.tensor([0.0, 0.25, 1.0]).repeat(20_000, 1)
+    binary = binarise(grey, seed=0)
+    assert set(binary.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(binary.mean(0), grey[0], atol=0.01, rtol=0)
+
+
 def test_binarisation_depends_on_its_seed_alone() -> None:
     grey = torch.full((5, 784), 0.5)
     torch.manual_seed(1)
@@ -92,3 +126,29 @@ def test_binarisation_depends_on_its_seed_alone() -> None:
     torch.manual_seed(2)
     assert binarise(grey, seed=0).equal(first)
     assert not binarise(grey, seed=1).equal(first)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 64])
+def test_observations_in_a_batch_and_samples_in_chunks_give_each_its_exact_value(rows: int) -> None:
+    y = torch.stack([Y, -2 * Y, 0 * Y])
+    mu, sigma = posterior()
+    means = torch.stack([mu, -2 * mu, 0 * mu])
+    noise = torch.Generator().manual_seed(0)
+    found = importance_weighted(log_likelihood, y, means, sigma.expand(3, -1), 16, noise, rows=rows)
+    covariance = LOADINGS @ LOADINGS.T + SCALE**2 * torch.eye(3, dtype=torch.float64)
+    expected = MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance).log_prob(y)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
+def test_of_a_model_each_image_has_its_own_value_and_few_are_decoded_at_once() -> None:
+    model = build("vae", 2, Network(hidden_units=8), seed=0).eval()
+    images = torch.rand(7, 784, generator=torch.Generator().manual_seed(1))
+    decoded: list[int] = []
+    model.decoder.register_forward_pre_hook(lambda _, inputs: decoded.append(inputs[0][..., 0].numel()))
+    found = log_likelihoods(model, images, samples=50, seed=0, batch_size=3, rows=30)
+    assert found.shape == (7,)
+    assert found.dtype == torch.float64
+    assert max(decoded) <= 30
+    assert sum(decoded) == 7 * 50
+    mean = negative_log_likelihood(model, images[:1], samples=50, seed=0)
+    assert mean == pytest.approx(-float(log_likelihoods(model, images[:1], samples=50, seed=0)))

@@ -77,7 +77,7 @@ def test_an_edited_copy_is_accepted(edited: Callable[..., Path]) -> None:
 
 def test_scientific_notation_is_a_number_as_in_dvc(root: Path, tmp_path: Path) -> None:
     text, count = re.subn(r"learning_rate: \S+", "learning_rate: 2e-3", (root / "params.yaml").read_text())
-    assert count == 1
+    assert count == 2
     (tmp_path / "p.yaml").write_text(text)
     assert load_params(tmp_path / "p.yaml").train.learning_rate == 0.002
 
@@ -134,9 +134,13 @@ NAN, INFINITY = float("nan"), float("inf")
         ("npvae__match_weight", -1.0, "npvae.match_weight"),
         ("npvae__match_weight", INFINITY, "npvae.match_weight"),
         ("npvae__initial_length_scale", 0.0, "npvae.initial_length_scale"),
+        ("predict__reference_images", 0, "predict.reference_images"),
+        ("predict__reference_images", 55_001, "predict.reference_images"),
         ("evaluate__neighbours", 0, "evaluate.neighbours"),
         ("evaluate__neighbours", 55_001, "evaluate.neighbours"),
         ("evaluate__seed", 0.5, "evaluate.seed"),
+        ("judge__learning_rate", 0, "judge.learning_rate"),
+        ("judge__precision", "float16", "judge.precision"),
         ("figures__thumbnails", 1, "figures.thumbnails"),
         ("figures__interpolate", [7], "figures.interpolate"),
         ("figures__interpolate", [7, 12, 13], "figures.interpolate"),
@@ -227,7 +231,7 @@ def test_a_checkpoint_depends_on_exactly_what_its_training_uses(
     # whatever is not named here must count, new parameters too
     irrelevant = {
         f"{section}.{name}"
-        for section in ("evaluate", "figures", "judge", "measure", "sweep", other)
+        for section in ("evaluate", "figures", "judge", "measure", "predict", "sweep", other)
         for name in raw[section]
     }
     irrelevant |= {"data.test_images", "train.seeds"}

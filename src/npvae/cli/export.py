@@ -47,15 +47,15 @@ def interpolate(
     import torch
 
     from npvae.checkpoint import load_models
-    from npvae.data import load_splits
+    from npvae.inputs import read_inputs
     from npvae.params import load_params
     from npvae.sample import interpolants
 
     loaded = load_params(params)
     [trained] = load_models(checkpoint, loaded.of_checkpoint(model, z_dim)).values()
-    (train, _), _ = load_splits(data, **loaded.data.model_dump())
+    (train, _), _, reference = read_inputs(loaded, data)
     first, last = train[list(loaded.figures.interpolate)]
-    between = interpolants(trained, first, last, loaded.figures.interpolation_steps, train)
+    between = interpolants(trained, first, last, loaded.figures.interpolation_steps, train[reference])
     _save(output, images=torch.cat([first[None], between, last[None]]).numpy())
 
 
@@ -67,8 +67,8 @@ def generate(
     ``locations`` in X, ``images`` decoded there, and ``side``, their side in units of X.
     """
     from npvae.checkpoint import load_models
-    from npvae.data import load_splits
-    from npvae.embed import locations
+    from npvae.embed import Reference, locations
+    from npvae.inputs import read_inputs
     from npvae.model import NonparametricVAE
     from npvae.params import load_params
     from npvae.sample import decode_x, thin, thumbnail_side
@@ -76,11 +76,12 @@ def generate(
     loaded = load_params(params)
     [trained] = load_models(checkpoint, loaded.of_checkpoint("npvae", z_dim)).values()
     assert isinstance(trained, NonparametricVAE)
-    (train, _), (test, _) = load_splits(data, **loaded.data.model_dump())
+    (train, _), (test, _), reference = read_inputs(loaded, data)
     x = locations(trained, test)
     side = thumbnail_side(x, loaded.figures.thumbnails)
     x = x[thin(x, side)]
-    _save(output, locations=x.numpy(), images=decode_x(trained, x, train).numpy(), side=side)
+    images = decode_x(trained, x, Reference.of(trained, train[reference]))
+    _save(output, locations=x.numpy(), images=images.numpy(), side=side)
 
 
 def _save(path: Path, **arrays: Any) -> None:

@@ -17,17 +17,16 @@ def judge(data: Mnist, checkpoint: Checkpoint, output: Output, params: ParamsFil
     import platform
 
     import torch
-    from safetensors.torch import save
 
-    from npvae.data import load_splits
     from npvae.files import write_atomically
-    from npvae.judge import fit_judge, judge_accuracy
+    from npvae.inputs import fastest_device, read_inputs
+    from npvae.judge import fit_judge, judge_accuracy, save_judge
     from npvae.measures.suite import Sizes, Yardstick, real_measures
     from npvae.params import load_params
 
     loaded = load_params(params)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    train, test = (split.to(device) for split in load_splits(data, **loaded.data.model_dump()))
+    device = fastest_device()
+    train, test, _ = read_inputs(loaded, data, device)
 
     def report(epoch: int, loss: float) -> None:
         print(f"judge: epoch {epoch}/{loaded.judge.epochs}, {loss:.3f} nats", file=sys.stderr, flush=True)
@@ -35,13 +34,13 @@ def judge(data: Mnist, checkpoint: Checkpoint, output: Output, params: ParamsFil
     trained = fit_judge(train, **loaded.judge.model_dump(), on_epoch=report)
     measures = {
         "accuracy": judge_accuracy(trained, test),
-        "real": real_measures(Yardstick(trained, train, test), Sizes(**loaded.measure.model_dump())),
+        "real": real_measures(Yardstick(trained, train, test, Sizes(**loaded.measure.model_dump()))),
         "origin": {
             "device": torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {platform.machine()}",
             "torch": torch.__version__,
         },
     }
-    write_atomically(checkpoint, save({name: tensor.cpu() for name, tensor in trained.state_dict().items()}))
+    save_judge(checkpoint, trained)
     write_atomically(output, json.dumps(measures, indent=2) + "\n")
 
 
@@ -59,29 +58,25 @@ def measure(
     import json
 
     import pandas as pd
-    import torch
-    from safetensors.torch import load_file
 
     from npvae.checkpoint import load_models
-    from npvae.data import load_splits
     from npvae.files import write_atomically
-    from npvae.judge import Judge
+    from npvae.inputs import fastest_device, read_inputs
+    from npvae.judge import load_judge
     from npvae.measures.suite import Sizes, Yardstick
     from npvae.measures.suite import measure as all_measures
     from npvae.params import load_params
 
     loaded = load_params(params)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    train, test = (split.to(device) for split in load_splits(data, **loaded.data.model_dump()))
-    judging = Judge()
-    judging.load_state_dict(load_file(judge))
-    yardstick = Yardstick(judging.to(device).eval(), train, test)
+    device = fastest_device()
+    train, test, reference = read_inputs(loaded, data, device)
+    yardstick = Yardstick(load_judge(judge).to(device), train, test, Sizes(**loaded.measure.model_dump()))
     evaluated = json.loads(evaluation.read_text())
     rows = []
     for path in checkpoint:
         for seed, trained in load_models(path, loaded.of_checkpoint(model, z_dim)).items():
             print(f"measure {model} Z={z_dim}: seed {seed}", file=sys.stderr, flush=True)
-            measures = all_measures(trained.to(device), yardstick, Sizes(**loaded.measure.model_dump()))
+            measures = all_measures(trained.to(device), yardstick, reference)
             for name, value in {**evaluated[f"seed_{seed}"], **measures}.items():
                 rows.append({"model": model, "z_dim": z_dim, "seed": seed, "measure": name, "value": value})
     write_atomically(output, pd.DataFrame(rows).to_csv(index=False))
@@ -105,6 +100,7 @@ def comparators(data: Mnist, output: Output, params: ParamsFile = DEFAULT_PARAMS
         print(f"comparators: {method}", file=sys.stderr, flush=True)
         points = embed(method, train.images.numpy(), test.images.numpy(), seed=loaded.measure.seed)
         tensors = (torch.from_numpy(one) for one in points)
-        for name, value in embedding_measures(train, test, *tensors, subset=loaded.measure.subset).items():
+        sizes = loaded.measure.model_dump(include={"subset", "seed"})
+        for name, value in embedding_measures(train, test, *tensors, **sizes).items():
             rows.append({"method": method, "measure": name, "value": value})
     write_atomically(output, pd.DataFrame(rows).to_csv(index=False))

@@ -20,13 +20,11 @@ def sweep_point(
 ) -> None:
     """Train the nonparametric VAE with one parameter changed, and measure it (tidy CSV)."""
     import pandas as pd
-    import torch
-    from safetensors.torch import load_file
 
     from npvae.checkpoint import new_model
-    from npvae.data import load_splits
     from npvae.files import write_atomically
-    from npvae.judge import Judge
+    from npvae.inputs import fastest_device, read_inputs
+    from npvae.judge import load_judge
     from npvae.measures.suite import Sizes, Yardstick, measure
     from npvae.metrics import evaluate
     from npvae.params import load_params
@@ -34,8 +32,8 @@ def sweep_point(
 
     loaded = load_params(params).changed(point)
     wanted = loaded.of_checkpoint("npvae", loaded.sweep.z_dim)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    train, test = (split.to(device) for split in load_splits(data, **loaded.data.model_dump()))
+    device = fastest_device()
+    train, test, reference = read_inputs(loaded, data, device)
 
     def report(epoch: Epoch) -> None:
         print(f"sweep {point}: epoch {epoch.epoch}/{loaded.train.epochs}", file=sys.stderr, flush=True)
@@ -44,11 +42,9 @@ def sweep_point(
     options = loaded.train.model_dump(exclude={"seeds"}) | wanted["npvae"]
     options.pop("initial_length_scale")
     fit(model, train.images, seed=0, on_epoch=report, **options)
-    judging = Judge()
-    judging.load_state_dict(load_file(judge))
-    yardstick = Yardstick(judging.to(device).eval(), train, test)
-    measures = evaluate(model, train, test, **loaded.evaluate.model_dump())
-    measures |= measure(model, yardstick, Sizes(**loaded.measure.model_dump()))
+    yardstick = Yardstick(load_judge(judge).to(device), train, test, Sizes(**loaded.measure.model_dump()))
+    measures = evaluate(model, train, test, reference, **loaded.evaluate.model_dump())
+    measures |= measure(model, yardstick, reference)
     rows = [{"point": point, "measure": name, "value": value} for name, value in measures.items()]
     write_atomically(output, pd.DataFrame(rows).to_csv(index=False))
 

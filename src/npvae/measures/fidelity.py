@@ -1,11 +1,7 @@
-"""How close generated images come to real ones, and whether they are copies."""
+"""How close generated images come to real ones."""
 
 import torch
 from torch import Tensor
-
-
-def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    return torch.cdist(a, b).square()
 
 
 def median_bandwidth(points: Tensor) -> float:
@@ -14,30 +10,22 @@ def median_bandwidth(points: Tensor) -> float:
     return float(distances[torch.ones_like(distances, dtype=torch.bool).triu(1)].median())
 
 
-def mmd2(a: Tensor, b: Tensor, bandwidth: float) -> float:
+def mmd2(a: Tensor, b: Tensor, bandwidth: float, *, rows: int = 1_000) -> float:
     """Unbiased squared maximum mean discrepancy of two samples ``[N, D]``, ``[M, D]``; may be below zero.
 
-    Gretton, Borgwardt, Rasch, Schoelkopf and Smola (2012), Eq. 3, with the kernel exp(-|a - b|^2 / (2 h^2)).
+    Gretton, Borgwardt, Rasch, Schoelkopf and Smola (2012), Eq. 3, with the kernel exp(-|a - b|^2 / (2 h^2)),
+    in float64, ``rows`` points of one sample at a time.
     """
     a, b = a.double(), b.double()
 
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (-_squared_distances(x, y) / (2 * bandwidth**2)).exp()
+    def total(x: Tensor, y: Tensor) -> float:
+        kernels = ((torch.cdist(chunk, y).square() / (-2 * bandwidth**2)).exp() for chunk in x.split(rows))
+        return sum(float(kernel.sum()) for kernel in kernels)
 
-    def within(x: Tensor) -> Tensor:
-        return (kernel(x, x).sum() - len(x)) / (len(x) * (len(x) - 1))
+    def within(x: Tensor) -> float:
+        return (total(x, x) - len(x)) / (len(x) * (len(x) - 1))
 
-    return float(within(a) + within(b) - 2 * kernel(a, b).mean())
-
-
-def nearest_distance(images: Tensor, reference: Tensor, *, rows: int = 500) -> Tensor:
-    """Euclidean distance of each image to its nearest reference image: ``[N, D], [M, D] -> [N]``.
-
-    ``rows`` images at a time; the nearest is found by matrix products, its distance then computed directly.
-    """
-    norms = reference.square().sum(-1)
-    nearest = torch.cat([(norms - 2 * chunk @ reference.T).argmin(-1) for chunk in images.split(rows)])
-    return (images - reference[nearest]).square().sum(-1).sqrt()
+    return within(a) + within(b) - 2 * total(a, b) / (len(a) * len(b))
 
 
 def opinion(probabilities: Tensor) -> dict[str, float]:

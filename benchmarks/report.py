@@ -21,7 +21,7 @@ PANELS = (
     ("S", "seeds", "seeds in a step"),
 )
 DEVICES = (("CPU", style.ACCENT), ("GPU", style.PALETTE[7]))
-_LEFT, _BOTTOM, _HEIGHT, _GAP = 0.5, 0.36, 1.1, 0.45  # inches
+_LEFT, _BOTTOM, _HEIGHT, _GAP = 0.55, 0.36, 1.1, 0.45  # inches
 
 
 def load(folder: Path) -> pd.DataFrame:
@@ -111,10 +111,11 @@ def draw(table: pd.DataFrame) -> Figure:
     """Milliseconds of a step of the nonparametric VAE against Z, batch and seeds, with fitted exponents."""
     with style.styled():
         height = _BOTTOM + len(PANELS) * (_HEIGHT + _GAP) - _GAP + 0.1
+        width = style.COLUMN - _LEFT - 0.1
         figure = Figure(figsize=(style.COLUMN, height))
         for row, (symbol, what, label) in enumerate(PANELS):
             bottom = height - 0.1 - _HEIGHT - row * (_HEIGHT + _GAP)
-            axes = style.panel(figure, _LEFT, bottom, style.COLUMN - _LEFT - 0.1, _HEIGHT)
+            axes = style.panel(figure, _LEFT, bottom, width, _HEIGHT)
             curves = {
                 device: curve(table, f"scaling-{what}" if device == "CPU" else "gpu-scaling", what)
                 for device, _ in DEVICES
@@ -124,6 +125,7 @@ def draw(table: pd.DataFrame) -> Figure:
                     _draw_curve(axes, curves[device], symbol, device, colour)
             sizes = sorted({size for points in curves.values() for size in points["at"]})
             axes.set(xlabel=label, ylabel="ms a step")
+            axes.yaxis.set_label_coords(-0.75 * _LEFT / width, 0.5)
             if not sizes:
                 axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=style.MUTED)
                 continue
@@ -136,7 +138,6 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.tick_params(length=2, width=0.5, color=style.FAINT, labelsize=style.SMALL)
             axes.grid(color=style.FAINT, linewidth=0.3)
             axes.legend(loc="upper left", frameon=False, handlelength=1.2)
-        figure.align_ylabels()
     return figure
 
 

@@ -2,13 +2,14 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help figures all check lint test
+.PHONY: help figures all check lint test bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make figures   the paper's four figures, from nothing"
 	@echo "make all       everything: figures, all seeds, evaluation"
 	@echo "make test      lint and tests"
+	@echo "make bench     how fast it is, beside what else one would run and what the machine can do"
 	@echo "make check     are the committed figures and metrics those of this tree?"
 
 .venv/installed: requirements.txt pyproject.toml
@@ -34,3 +35,9 @@ lint: .venv/installed
 
 test: lint
 	pytest
+
+# pythae and pykeops are compared with where they install: one line at a time, and no matter if one fails
+bench: .venv/installed
+	-grep -v '^#' benchmarks/requirements.txt | xargs -n 1 pip install --constraint requirements.txt
+	dvc repro --single-item data
+	python -m benchmarks

@@ -1,0 +1,8 @@
+"""How fast this is, beside what a user would run instead and beside what the machine can do.
+
+``make bench`` runs it all and writes ``benchmarks/results/``.
+"""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]

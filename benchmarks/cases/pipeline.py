@@ -1,0 +1,103 @@
+"""Seconds of the program as a whole: its start, its engines with nothing to do, and a run from nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from benchmarks import ROOT
+from benchmarks.measure import NotMeasured, Timing, cores, process
+from npvae.pipeline import Pipeline
+
+REPRO = ["dvc", "repro"]
+SNAKEMAKE = ["snakemake", "--cores", str(cores())]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """As in an activated environment, with the package of ``folder``; threads are left to the stages."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {
+        "PATH": path,
+        "PYTHONPATH": str(folder / "src"),
+        "NPVAE_MNIST_DIR": str(ROOT / "data" / "mnist"),
+    }
+    environment.pop("OMP_NUM_THREADS", None)
+    return environment
+
+
+def _output(command: list[str], folder: Path) -> str:
+    return process(command, folder, _environment(folder))[1]
+
+
+def _seconds(command: list[str], folder: Path, *, values: int = 1) -> list[float]:
+    return [process(command, folder, _environment(folder))[0] for _ in range(values)]
+
+
+def start_up(quick: bool) -> list[Timing]:
+    """``npvae --help``."""
+    command = [sys.executable, "-c", "from npvae.cli import main; main()", "--help"]
+    return [Timing("npvae --help", _seconds(command, ROOT, values=3 if quick else 10))]
+
+
+def _nothing_to_do(folder: Path, values: int) -> list[Timing]:
+    train = Pipeline(folder).jobs("train")[-1]
+    return [
+        Timing("dvc repro", _seconds(REPRO, folder, values=values)),
+        Timing("snakemake", _seconds(SNAKEMAKE, folder, values=values)),
+        Timing("one stage", _seconds([*REPRO, "--single-item", train], folder, values=values)),
+    ]
+
+
+def nothing_to_do(quick: bool) -> list[Timing]:
+    """Both engines in this tree, whose results must be up to date: nothing is run to make them so."""
+    if "Data and pipelines are up to date" not in _output(["dvc", "status", "dvc.yaml"], ROOT):
+        raise NotMeasured("this tree's results are not up to date")
+    if "Nothing to be done" not in _output([*SNAKEMAKE, "--dry-run"], ROOT):
+        raise NotMeasured("`snakemake` would run jobs in this tree: run it first")
+    return _nothing_to_do(ROOT, 1 if quick else 5)
+
+
+def _clone(folder: Path) -> None:
+    """The committed tree, without any result that the default run makes."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    pipeline = Pipeline(folder)
+    for path in pipeline.outputs(*pipeline.default()):
+        (folder / path).unlink(missing_ok=True)
+    # the comparators' committed table is what the claims show: they are not part of the default run
+    _output(["dvc", "freeze", "studies/dvc.yaml:comparators"], folder)
+
+
+def _shrink(folder: Path) -> None:
+    yaml, path = YAML(), folder / "params.yaml"
+    values = yaml.load(path)
+    values["z_dims"] = [2, 5]
+    values["data"] |= {"validation_images": 100, "train_images": 900, "test_images": 200}
+    values["network"] |= {"hidden_units": 16}
+    values["train"] |= {"seeds": 2, "epochs": 1}
+    values["judge"] |= {"epochs": 1}
+    values["measure"] |= {"samples": 50, "importance_samples": 5, "likelihood_images": 10, "subset": 50}
+    values["measure"] |= {"pairs": 20, "steps": 3}
+    yaml.dump(values, path)
+
+
+def whole_run(quick: bool) -> list[Timing]:
+    """The figures, then the rest, in a fresh clone with nothing cached; then nothing to do, and restoring."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "npvae"
+        _clone(folder)
+        if quick:
+            _shrink(folder)
+        (figures,) = _seconds([*SNAKEMAKE, "figures"], folder)
+        (rest,) = _seconds(SNAKEMAKE, folder)
+        timings = [Timing("figures", [figures]), Timing("everything", [figures + rest])]
+        timings += _nothing_to_do(folder, 1 if quick else 5)
+        for command in (REPRO, SNAKEMAKE):
+            for results in ("data", "checkpoints", "embeddings", "history", "samples"):
+                shutil.rmtree(folder / ("data" if results == "data" else f"results/{results}"))
+            timings.append(Timing(f"restore: {command[0]}", _seconds(command, folder)))
+    return timings

@@ -30,12 +30,12 @@ def small(new_project, tmp_path):
 def snakemake_dag(project) -> tuple[set[str], set[tuple[str, str]]]:
     """Jobs, by DVC's names, and edges (producer, user) of what Snakemake would run from nothing."""
     reads, writes = {}, {}
-    for block in project.run("snakemake --dry-run --forceall all sweep").split("\n\n"):
+    for block in project.run("snakemake --dry-run --forceall all comparators sweep").split("\n\n"):
         if rule := re.search(r"^(?:local)?rule (\w+):$", block, flags=re.MULTILINE):
             fields = dict(re.findall(r"^    (\w+): (.*)$", block, flags=re.MULTILINE))
             values = [part.partition("=")[2] for part in fields.get("wildcards", "").split(", ") if part]
             job = rule[1] + ("@" + "-".join(values) if values else "")
-            reads[job] = fields.get("input", "").split(", ")
+            reads[job] = [path.removeprefix(f"{project.folder}/") for path in fields["input"].split(", ")]
             writes |= dict.fromkeys(fields.get("output", "").split(", "), job)
     reads.pop("all")
     return set(reads), {
@@ -54,6 +54,17 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
     # data, generate, judge; train, replicate, embed, interpolate, evaluate, measure of two models; the
     # figures, claims and evidence; comparators, two points of the sweep and its report
     assert len(jobs) == 3 + 2 * 6 * len(z_dims) + 6 + 4
+
+
+def test_a_fresh_clone_runs_no_study_whose_result_is_committed(small):
+    def planned():
+        return set(
+            re.findall(r"^(?:local)?rule (\w+):$", small.run("snakemake --dry-run"), flags=re.MULTILINE)
+        )
+
+    assert planned() == set(Pipeline(small.folder).default()) | {"all"}
+    small.run("rm results/comparators.csv")
+    assert planned() == set(Pipeline(small.folder).default()) | {"all", "comparators"}
 
 
 def test_every_stage_has_a_rule_that_runs_it(root):

@@ -15,11 +15,16 @@ wildcard_constraints:
 
 
 def inputs(stage):
-    """Dependencies of a stage, with Snakemake's wildcards; the time of a study's result triggers nothing."""
+    """Dependencies of a stage, with Snakemake's wildcards.
+
+    A study's result that is there is a file like any other, named in full so that Snakemake finds no rule
+    that makes it: new data, as in a fresh clone, must not set off a study.
+    """
     if stage not in PIPELINE.default():
         return PIPELINE.inputs(stage)
     studied = set(PIPELINE.outputs(*PIPELINE.stages)) - set(PIPELINE.outputs(*PIPELINE.default()))
-    return [ancient(path) if path in studied else path for path in PIPELINE.inputs(stage)]
+    there = {path: str(Path(path).resolve()) for path in studied if Path(path).exists()}
+    return [there.get(path, path) for path in PIPELINE.inputs(stage)]
 
 
 def outputs(stage):

@@ -2,7 +2,7 @@
 # run. They run if it is missing, or by --forcerun comparators.
 rule comparators:
     input:
-        ancient(inputs("comparators")),
+        inputs("comparators"),
     output:
         outputs("comparators"),
     log:

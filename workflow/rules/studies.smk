@@ -1,5 +1,4 @@
-# The claims take the committed table of the comparators: no time may trigger their ten minutes in a default
-# run. They run if it is missing, or by --forcerun comparators.
+# Minutes each, so no default run makes them: they run when asked for by name.
 rule comparators:
     input:
         inputs("comparators"),

@@ -166,13 +166,13 @@ GOALS = [
         "×",
     ),
     Goal(
-        "CPU, trainings side by side, one a core, as the DAG runs them: throughput against the DataLoader's loop",
+        "CPU, trainings side by side, as the DAG runs them: throughput against the loop with a DataLoader",
         _ratio(_value("dataloader", "npvae"), _value("side-by-side", "npvae")),
         ("side-by-side", "dataloader"),
         "×",
     ),
     Goal(
-        "the same, against the textbook loop over images in memory",
+        "trainings side by side, against that loop over images in memory",
         _ratio(_value("in-memory", "npvae"), _value("side-by-side", "npvae")),
         ("side-by-side", "in-memory"),
         "×",
@@ -243,7 +243,7 @@ GOALS = [
     Goal("Nothing to do: `dvc repro`", _idle("dvc repro"), ("nothing-to-do",), "s", most=4),
     Goal("Nothing to do: `snakemake`", _idle("snakemake"), ("nothing-to-do",), "s", most=4),
     Goal(
-        "What DVC adds to a stage (its own imports come on top)",
+        "What DVC adds to a stage, its imports apart",
         _idle("one stage"),
         ("nothing-to-do",),
         "s",

@@ -1,4 +1,5 @@
-# Minutes each, so no default run makes them: they run when asked for by name.
+# Minutes each, so no default run makes them: they run when asked for by name, the comparators also where the
+# table that the claims show is missing.
 rule comparators:
     input:
         inputs("comparators"),

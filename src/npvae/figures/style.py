@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
+from PIL import Image
 
 from npvae.files import write_atomically
 
@@ -165,4 +166,15 @@ def save(figure: Figure, *paths: Path) -> None:
         content = BytesIO()
         with styled():
             figure.savefig(content, format=kind, metadata=_METADATA[kind])
+        if kind == "png":
+            content = _palette(content)
         write_atomically(path, content.getvalue())
+
+
+def _palette(png: BytesIO) -> BytesIO:
+    """The same image in 256 colours, which the figures do with: a third of the bytes for git to keep."""
+    small = BytesIO()
+    with Image.open(png) as image:
+        colours = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    colours.save(small, "PNG", optimize=True, dpi=(DPI, DPI))
+    return small

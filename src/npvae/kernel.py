@@ -31,30 +31,3 @@ def leave_one_out_weights(x: Tensor, length_scale: Tensor) -> Tensor:
     """
     itself = torch.eye(x.shape[-2], dtype=torch.bool, device=x.device)
     return log_kernel(x, x, length_scale).masked_fill(itself, -math.inf).softmax(-1)
-
-
-def predict_z(
-    x: Tensor, reference_x: Tensor, reference_z: Tensor, length_scale: Tensor, *, max_elements: int = 2**23
-) -> Tensor:
-    """From X to Z: ``z~(x) = sum_j W(x, x_j) E[z_j]`` over a reference set (Eq. 4, nothing left out).
-
-    Args:
-        x: queries ``[N, Dx]``.
-        reference_x: locations ``[M, Dx]``, usually of the whole training set.
-        reference_z: their posterior means ``[M, Dz]``.
-        length_scale: l, a scalar.
-        max_elements: bound on the elements of any temporary; the queries are taken in chunks of
-            ``max_elements / M`` rows, at least one.
-
-    Returns:
-        ``[N, Dz]``.
-    """
-    rows = max(1, max_elements // len(reference_x))
-    scaled, reference = x / length_scale, reference_x / length_scale
-    chunks = []
-    for chunk in scaled.split(rows):
-        squared = chunk.new_zeros(len(chunk), len(reference))
-        for axis in range(reference.shape[1]):  # an axis at a time: [rows, M], never [rows, M, Dx]
-            squared.add_((chunk[:, axis, None] - reference[None, :, axis]).square_())
-        chunks.append(squared.mul_(-0.5).softmax(-1) @ reference_z)
-    return torch.cat(chunks)

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from npvae.data import Split
 from npvae.embed import Reference, locations, posterior_means
-from npvae.kernel import predict_z
 from npvae.measures.embedding import digit_accuracy, match_r2
 from npvae.model import VAE, NonparametricVAE
 from npvae.objective import active_units, kl_nats, reconstruction_nats
+from npvae.predict import predict_z
 
 
 @torch.no_grad()

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from npvae.embed import Reference, in_batches, locations, posterior_means
-from npvae.kernel import predict_z
 from npvae.model import VAE, NonparametricVAE
+from npvae.predict import predict_z
 
 
 def decode(model: VAE, z: Tensor) -> Tensor:

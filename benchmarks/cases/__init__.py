@@ -35,6 +35,7 @@ CASES = {
     "scaling-seeds": Case(scaling.seeds),
     "start-up": Case(pipeline.start_up),
     "nothing-to-do": Case(pipeline.nothing_to_do),
+    "restoring": Case(pipeline.restoring),
     "whole-run": Case(pipeline.whole_run, default=False),
     "gpu-limits": Case(limits.gpu, repeated=True),
     "gpu-ours": Case(training.gpu_ours, repeated=True),

@@ -1,6 +1,7 @@
 """Seconds of the program as a whole: its start, its engines with nothing to do, and a run from nothing."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,18 +58,48 @@ def _nothing_to_do(folder: Path, values: int) -> list[Timing]:
     ]
 
 
+def _up_to_date(folder: Path) -> None:
+    if "Data and pipelines are up to date" not in _output(["dvc", "status", "dvc.yaml"], folder):
+        raise NotMeasured("this tree's results are not up to date, or not committed")
+
+
 def nothing_to_do(quick: bool) -> list[Timing]:
     """Both engines in this tree, whose results must be up to date: nothing is run to make them so."""
-    if "Data and pipelines are up to date" not in _output(["dvc", "status", "dvc.yaml"], ROOT):
-        raise NotMeasured("this tree's results are not up to date")
+    _up_to_date(ROOT)
     if "Nothing to be done" not in _output([*SNAKEMAKE, "--dry-run"], ROOT):
         raise NotMeasured("`snakemake` would run jobs in this tree: run it first")
     return _nothing_to_do(ROOT, 1 if quick else 5)
 
 
+def restoring(quick: bool) -> list[Timing]:
+    """Everything that git does not hold removed and put back, in a clone that shares this tree's cache."""
+    ways = {
+        "dvc checkout, snakemake": ["sh", "-c", f"dvc checkout --quiet && {shlex.join(SNAKEMAKE)}"],
+        "dvc repro": REPRO,
+        "snakemake": SNAKEMAKE,
+    }
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "npvae"
+        _clone(folder)
+        _output(["dvc", "cache", "dir", str(ROOT / ".dvc" / "cache")], folder)
+        _output(["dvc", "checkout"], folder)
+        _up_to_date(folder)
+        _output(SNAKEMAKE, folder)  # it knows no file of a fresh clone yet
+        timings = []
+        for name, command in ways.items():
+            for results in ("data", *(f"results/{kind}" for kind in CACHED)):
+                shutil.rmtree(folder / results)
+            timings.append(_timing(name, command, folder))
+    return timings
+
+
 def _clone(folder: Path) -> None:
-    """The committed tree, without any result that the default run makes."""
+    """The committed tree."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+
+
+def _forget(folder: Path) -> None:
+    """Remove every result that the default run makes."""
     (folder / "dvc.lock").unlink(missing_ok=True)
     pipeline = Pipeline(folder)
     for path in pipeline.outputs(*pipeline.default()):
@@ -91,10 +122,11 @@ def _shrink(folder: Path) -> None:
 
 
 def whole_run(quick: bool) -> list[Timing]:
-    """The figures, then the rest, in a fresh clone with nothing cached; then nothing to do, and restoring."""
+    """The figures, then the rest, in a fresh clone with nothing cached; then nothing to do."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "npvae"
         _clone(folder)
+        _forget(folder)
         if quick:
             _shrink(folder)
         environment = _environment(folder)
@@ -102,8 +134,4 @@ def whole_run(quick: bool) -> list[Timing]:
         rest, _ = process(SNAKEMAKE, folder, environment)
         timings = [Timing("figures", [figures]), Timing("everything", [figures + rest])]
         timings += _nothing_to_do(folder, 1 if quick else 5)
-        for command in (REPRO, SNAKEMAKE):
-            for results in ("data", *(f"results/{kind}" for kind in CACHED)):
-                shutil.rmtree(folder / results)
-            timings.append(_timing(f"restore: {command[0]}", command, folder))
     return timings

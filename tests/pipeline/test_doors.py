@@ -49,6 +49,18 @@ def test_the_rest_redoes_none_of_it(project):
     assert "check: every figure and metric is up to date" in project.run("npvae check")
 
 
+def test_the_report_shows_every_figure(project):
+    project.run("snakemake --report results/report.html")
+    page = (project.folder / "results/report.html").read_text()
+    assert all(f"results/figures/{name}.png" in page for name in {*FIGURES, "evidence"})
+
+
+def test_what_dvc_puts_back_sets_off_no_job(project):
+    project.run("rm -r data results/checkpoints results/embeddings results/history results/samples")
+    project.run("dvc checkout")
+    nothing_to_do(project)
+
+
 def test_metrics_are_readable_by_dvc(project):
     shown = project.run("dvc metrics show --json")
     assert shown.count("negative_elbo") == 4 * 3  # models and Z; two seeds and their mean

@@ -57,10 +57,15 @@ class Goal(NamedTuple):
         if values.empty:
             return self.name, self.target, "not measured", _reason(table, self.cases)
         middle = values.median()
-        measured = f"{middle:.3g} {self.unit}".strip()
+        measured = f"{number(middle)} {self.unit}".strip()
         if len(values) > 1:
-            measured += f" ({values.min():.3g} to {values.max():.3g})"
+            measured += f" ({number(values.min())} to {number(values.max())})"
         return self.name, self.target, measured, self.verdict(middle)
+
+
+def number(value: float) -> str:
+    """With three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def _reason(table: pd.DataFrame, cases: tuple[str, ...]) -> str:

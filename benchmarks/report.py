@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks import machine
-from benchmarks.goals import EPOCH, GOALS, curve, exponent
+from benchmarks.goals import EPOCH, GOALS, curve, exponent, number
 from npvae.figures import style
 from npvae.files import write_atomically
 
@@ -35,7 +35,7 @@ def _scaled(value: float, unit: str) -> str:
         "operations/s": (1e-9, "Gop/s"),
         "B/s": (1e-9, "GB/s"),
     }.get(unit, (1, unit))
-    return f"{value * factor:.3g} {name}"
+    return f"{number(value * factor)} {name}"
 
 
 def _markdown(head: list[str], rows: list[tuple[str, ...]]) -> str:

@@ -91,13 +91,14 @@ def against_keops(quick: bool) -> list[Timing]:
 
 
 def scaling(quick: bool) -> list[Timing]:
-    """Ours against each count, at Z = 20, and the memory that it takes above its data."""
+    """Ours against each count, at Z = 20, and its memory above its data with the most references."""
     timings, values = [], 2 if quick else 5
-    for count in REFERENCES:
+    for count in reversed(REFERENCES):
         points = _points(20 if quick else 300, count // 100 if quick else count, 20)
         predict = partial(ours, *points)
+        if not timings:  # later there are freed blocks, whose use would not show
+            timings.append(_memory(predict, at=count))
         timings.append(Timing("references", repeat(predict, values=values), at=count))
-        timings.append(_memory(predict, at=count))
     for count in QUERIES:
         points = _points(count // 100 if quick else count, 10_000, 20)
         timings.append(Timing("queries", repeat(partial(ours, *points), values=values), at=count))

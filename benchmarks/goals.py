@@ -99,16 +99,6 @@ def _per_seed(step: Measure, seeds: int) -> Measure:
     return lambda table: step(table) / seeds
 
 
-def _idle(what: str) -> Measure:
-    """With nothing to do, in this tree or else after a whole run."""
-
-    def measure(table: pd.DataFrame) -> pd.Series:
-        here = medians(table, "nothing-to-do", what)
-        return here if len(here) else medians(table, "whole-run", what)
-
-    return measure
-
-
 def _floor(case: str, *, seeds: int = 1, overlapping: bool = False) -> Measure:
     """The floor of a step of the nonparametric VAE, Z = 500, from what ``case`` measured; in seconds."""
 
@@ -245,11 +235,11 @@ GOALS = [
         most=360,
     ),
     Goal("the same: everything", _value("whole-run", "everything"), ("whole-run",), "s", most=960),
-    Goal("Nothing to do: `dvc repro`", _idle("dvc repro"), ("nothing-to-do",), "s", most=4),
-    Goal("Nothing to do: `snakemake`", _idle("snakemake"), ("nothing-to-do",), "s", most=4),
+    Goal("Nothing to do: `dvc repro`", _value("nothing-to-do", "dvc repro"), ("nothing-to-do",), "s", most=4),
+    Goal("Nothing to do: `snakemake`", _value("nothing-to-do", "snakemake"), ("nothing-to-do",), "s", most=4),
     Goal(
         "What DVC adds to a stage, its imports apart",
-        _idle("one stage"),
+        _value("nothing-to-do", "one stage"),
         ("nothing-to-do",),
         "s",
         most=2,

@@ -53,7 +53,7 @@ def test_the_report_shows_every_figure(project):
 
 
 def test_what_dvc_puts_back_sets_off_no_job(project):
-    project.run("rm -r data results/checkpoints results/embeddings results/history results/samples")
+    project.run("git clean -dfXq data results")
     project.run("dvc checkout")
     nothing_to_do(project)
 

@@ -109,6 +109,7 @@ def _shrink(folder: Path) -> None:
     values["data"] |= {"validation_images": 100, "train_images": 900, "test_images": 200}
     values["network"] |= {"hidden_units": 16}
     values["train"] |= {"seeds": 2, "epochs": 1}
+    values["predict"] |= {"reference_images": 500}
     values["judge"] |= {"epochs": 1}
     values["measure"] |= {"samples": 50, "importance_samples": 5, "likelihood_images": 10, "subset": 50}
     values["measure"] |= {"pairs": 20, "steps": 3}

@@ -1,6 +1,6 @@
 """How fast this is, beside what a user would run instead and beside what the machine can do.
 
-``make bench`` runs it all and writes ``benchmarks/results/``.
+``make bench`` runs it all, training once for each class of CPU, and writes ``benchmarks/results/``.
 """
 
 from pathlib import Path

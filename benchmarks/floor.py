@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from npvae.model import VAE, NonparametricVAE
+from npvae.model.vae import VAE, NonparametricVAE
 
 ADAM_BYTES = 7 * 4  # a parameter: read it, its gradient and both moments; write all but the gradient; float32
 

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,21 @@ from benchmarks.measure import cores
 from npvae.files import write_atomically
 
 PACKAGES = ("torch", "torchvision", "numpy", "pythae", "pykeops", "dvc", "snakemake")
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # those that decide how fast matrices multiply
+# those that decide how fast matrices multiply, in torch's words
+FLAGS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "bf16", "sve", "sve_bf16")
 
 
-def _cpuinfo(key: str) -> str:
-    try:
-        match = re.search(rf"^{key}\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        match = None
-    return match[1] if match else ""
+def _cpu() -> str:
+    """The CPU's name, or its architecture where the system does not tell."""
+    with suppress(OSError):
+        if match := re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
+            return match[1]
+    return platform.processor() or platform.machine()
+
+
+def _flags() -> list[str]:
+    listed = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch list none
+    return [flag for flag in FLAGS if listed.get(flag)] or [torch.backends.cpu.get_cpu_capability()]
 
 
 def _version(package: str) -> str:
@@ -34,10 +41,9 @@ def _version(package: str) -> str:
 
 def describe() -> dict[str, Any]:
     """Hardware, versions and threads, without the machine's name."""
-    flags = _cpuinfo("flags").split()
     return {
-        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
-        "flags": [flag for flag in FLAGS if flag in flags],
+        "cpu": _cpu(),
+        "flags": _flags(),
         "cores": cores(),
         "threads": int(os.environ.get("OMP_NUM_THREADS", cores())),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -51,7 +57,7 @@ def sentence(machine: dict[str, Any]) -> str:
     """:func:`describe` in a line or two."""
     versions = ", ".join(f"{package} {number}" for package, number in machine["versions"].items())
     return (
-        f"{machine['cpu']} ({', '.join(machine['flags']) or 'flags unknown'}), cores: {machine['cores']}, "
+        f"{machine['cpu']} ({', '.join(machine['flags'])}), cores: {machine['cores']}, "
         f"threads unless said otherwise: {machine['threads']}, GPU: {machine['gpu'] or 'none'}, "
         f"{machine['system']}, Python {machine['python']}, {versions}"
     )

@@ -9,24 +9,48 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks import machine
-from benchmarks.goals import EPOCH, GOALS, curve, exponent, number
+from benchmarks import classes, machine
+from benchmarks.goals import EPOCH, GOALS, GPU_GOALS, STEPS, curve, exponent, number
 from npvae.figures import style
 from npvae.files import write_atomically
 
-COLUMNS = ["run", "round", "case", "what", "at", "unit", "median", "low", "high", "repetitions", "note"]
+COLUMNS = [
+    *("run", "round", "case", "class", "what", "at"),
+    *("unit", "median", "low", "high", "repetitions", "note"),
+]
 PANELS = (
     ("Z", "z", "dimension of Z"),
     ("B", "batch", "images in a batch"),
     ("S", "seeds", "seeds in a step"),
 )
-DEVICES = (("CPU", style.ACCENT), ("GPU", style.PALETTE[7]))
-_LEFT, _BOTTOM, _HEIGHT, _GAP = 0.55, 0.36, 1.1, 0.45  # inches
+COLOURS = {"avx2": style.MUTED, "bfloat16": style.ACCENT, classes.GPU: style.PALETTE[7]}
+OTHER = style.PALETTE[8]
+_LEFT, _BOTTOM, _HEIGHT, _GAP, _TOP = 0.55, 0.36, 1.1, 0.57, 0.22  # inches
 
 
 def load(folder: Path) -> pd.DataFrame:
     """``timings.csv``, with a note in every row."""
     return pd.read_csv(folder / "timings.csv").fillna({"note": "", "what": ""})
+
+
+def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """The new rows, and the old ones of each case and class that is not among them.
+
+    What can't be measured here, such as another class, stays as it was measured elsewhere.
+    """
+
+    def keys(table: pd.DataFrame) -> pd.MultiIndex:
+        return pd.MultiIndex.from_frame(table[["case", "class"]])
+
+    known = keys(new[new["median"].notna() | new["note"].str.startswith("failed")])
+    new = new[keys(new).isin(known) | ~keys(new).isin(keys(old.dropna(subset="median")))]
+    return pd.concat([old[~keys(old).isin(keys(new))], new])
+
+
+def cpu_classes(table: pd.DataFrame) -> list[str]:
+    """Those with goals, then any others in the table."""
+    found = (kind for kind in table["class"].unique() if kind != classes.GPU)
+    return list(dict.fromkeys([*classes.CLASSES, *found]))
 
 
 def _scaled(value: float, unit: str) -> str:
@@ -44,18 +68,23 @@ def _markdown(head: list[str], rows: list[tuple[str, ...]]) -> str:
 
 
 def timing_rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Case, quantity, place on its curve, median, quartiles and repetitions over all rounds, or why not."""
+    """Case, class, quantity, place on its curve, median, quartiles, repetitions in all rounds; or why not."""
     rows = []
-    for (case, what, at), group in table.groupby(["case", "what", "at"], dropna=False, sort=False):
+    for (*names, at), group in table.groupby(["case", "class", "what", "at"], dropna=False, sort=False):
         place = "" if np.isnan(at) else f"{at:,.0f}"
         measured = group.dropna(subset="median")
         if measured.empty:
-            rows.append((case, what, place, "not measured", group["note"].iloc[0], ""))
+            rows.append((*names, place, "not measured", group["note"].iloc[0], ""))
             continue
         unit = measured["unit"].iloc[0]
         median, low, high = (_scaled(measured[key].median(), unit) for key in ("median", "low", "high"))
-        rows.append((case, what, place, median, f"{low} to {high}", f"{measured['repetitions'].sum():.0f}"))
+        rows.append((*names, place, median, f"{low} to {high}", f"{measured['repetitions'].sum():.0f}"))
     return rows
+
+
+def _cases(table: pd.DataFrame) -> str:
+    cases = table.groupby("class", sort=False)["case"].unique()
+    return "; ".join(f"{kind} {', '.join(f'`{case}`' for case in names)}" for kind, names in cases.items())
 
 
 def page(table: pd.DataFrame, machines: dict[str, dict[str, Any]]) -> str:
@@ -65,22 +94,31 @@ def page(table: pd.DataFrame, machines: dict[str, dict[str, Any]]) -> str:
         table: the rows of ``timings.csv``.
         machines: what each run ran on, by its date.
     """
+    kinds = cpu_classes(table)
+    settings = " ".join(f"{name}={value}" for name, value in classes.AVX2.items())
     runs = "".join(
-        f"- {date}, {', '.join(f'`{case}`' for case in table[table['run'] == date]['case'].unique())}: "
-        f"{machine.sentence(description)}\n"
+        f"- {date}, {_cases(table[table['run'] == date])}: {machine.sentence(description)}\n"
         for date, description in machines.items()
     )
     return f"""# Benchmarks
 
-Made by `make bench`. A ratio compares medians of the same round of the same run; in brackets is its range
-over the rounds. Absolute times on shared machines are noise.
+Made by `make bench`. A ratio compares medians of the same round of the same run, in the same class of CPU;
+in brackets is its range over the rounds. Absolute times on shared machines are noise.
+
+A CPU is of the class bfloat16 if it multiplies that in hardware. As avx2, it multiplies float32, and was
+told before Python started to use nothing newer: `{settings}`.
 
 {runs}
 ## Goals
 
-{_markdown(["what", "goal", "measured", "verdict"], [goal.row(table) for goal in GOALS])}
-The floor is the arithmetic of a step's matrix products at the measured bfloat16 rate and Adam's traffic at
-the measured bandwidth: their sum on a CPU, the larger on a GPU. Exponents are fitted to the upper half of
+{_markdown(["what", "goal", *kinds], [goal.row(table, kinds) for goal in GOALS])}
+{_markdown(["on a GPU", "goal", "measured"], [goal.row(table, [classes.GPU]) for goal in GPU_GOALS])}
+A step of the nonparametric VAE, Z = 500:
+
+{_markdown(["step", *kinds], [(step.name, *(step.cell(table, kind) for kind in kinds)) for step in STEPS])}
+The floor is the arithmetic of a step's matrix products and Adam's traffic at the measured bandwidth: their
+sum on a CPU, the larger on a GPU. The products count at the class's own measured rate, in the precision that
+`auto` stands for: bfloat16 there and on a GPU, float32 elsewhere. Exponents are fitted to the upper half of
 the sizes.
 
 ![A step's time against its sizes](scaling.png)
@@ -91,10 +129,11 @@ Of training, the time of a step ({EPOCH} to an epoch). "At" is the threads (limi
 (dataloader), the seeds (gpu-ours), or the size that a scaling is against. Quartiles are within a round; of
 these and of the medians, the median over rounds is shown.
 
-{_markdown(["case", "what", "at", "median", "quartiles", "repetitions"], timing_rows(table))}"""
+{_markdown(["case", "class", "what", "at", "median", "quartiles", "repetitions"], timing_rows(table))}"""
 
 
-def _draw_curve(axes: Axes, points: pd.DataFrame, symbol: str, device: str, colour: str) -> None:
+def _draw_curve(axes: Axes, points: pd.DataFrame, symbol: str, kind: str) -> None:
+    colour = COLOURS.get(kind, OTHER)
     sizes, times = points["at"].to_numpy(), 1e3 * points["median"].to_numpy()
     spread = 1e3 * np.abs(points[["low", "high"]].to_numpy().T - points["median"].to_numpy())
     axes.errorbar(
@@ -103,26 +142,27 @@ def _draw_curve(axes: Axes, points: pd.DataFrame, symbol: str, device: str, colo
     slope = exponent(sizes, times)
     upper = sizes[len(sizes) // 2 :]
     centre = np.exp(np.log(times[len(sizes) // 2 :]).mean() - slope * np.log(upper).mean())
-    label = f"{device}: ${symbol}^{{{slope:.2f}}}$"
+    label = f"{kind}: ${symbol}^{{{slope:.2f}}}$"
     axes.plot(upper, centre * upper**slope, color=colour, linewidth=0.9, label=label)
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Milliseconds of a step of the nonparametric VAE against Z, batch and seeds, with fitted exponents."""
+    groups = list(table.groupby("class"))
     with style.styled():
-        height = _BOTTOM + len(PANELS) * (_HEIGHT + _GAP) - _GAP + 0.1
+        height = _BOTTOM + len(PANELS) * (_HEIGHT + _GAP) - _GAP + _TOP
         width = style.COLUMN - _LEFT - 0.1
         figure = Figure(figsize=(style.COLUMN, height))
         for row, (symbol, what, label) in enumerate(PANELS):
-            bottom = height - 0.1 - _HEIGHT - row * (_HEIGHT + _GAP)
+            bottom = height - _TOP - _HEIGHT - row * (_HEIGHT + _GAP)
             axes = style.panel(figure, _LEFT, bottom, width, _HEIGHT)
             curves = {
-                device: curve(table, f"scaling-{what}" if device == "CPU" else "gpu-scaling", what)
-                for device, _ in DEVICES
+                kind: curve(rows, "gpu-scaling" if kind == classes.GPU else f"scaling-{what}", what)
+                for kind, rows in groups
             }
-            for device, colour in DEVICES:
-                if len(curves[device]) > 2:
-                    _draw_curve(axes, curves[device], symbol, device, colour)
+            for kind, points in curves.items():
+                if len(points) > 2:
+                    _draw_curve(axes, points, symbol, kind)
             sizes = sorted({size for points in curves.values() for size in points["at"]})
             axes.set(xlabel=label, ylabel="ms a step")
             axes.yaxis.set_label_coords(-0.75 * _LEFT / width, 0.5)
@@ -137,7 +177,8 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
             axes.tick_params(length=2, width=0.5, color=style.FAINT, labelsize=style.SMALL)
             axes.grid(color=style.FAINT, linewidth=0.3)
-            axes.legend(loc="upper left", frameon=False, handlelength=1.2)
+            above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1, "borderpad": 0.2}
+            axes.legend(ncols=len(curves), frameon=False, handlelength=1.2, columnspacing=1, **above)
     return figure
 
 

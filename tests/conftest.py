@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from npvae.data import fetch, verify
+from npvae.data.sources import fetch, verify
 from npvae.errors import NpvaeError
-from npvae.model import Network
+from npvae.settings import Network
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from benchmarks import ROOT
 from benchmarks.measure import NotMeasured, Timing, cores, process
-from npvae.pipeline import Pipeline
+from dvcrules.pipeline import Pipeline
 
 REPRO = ["dvc", "repro"]
 SNAKEMAKE = ["snakemake", "--cores", str(cores())]
@@ -108,9 +108,10 @@ def _shrink(folder: Path) -> None:
     values["z_dims"] = [2, 5]
     values["data"] |= {"validation_images": 100, "train_images": 900, "test_images": 200}
     values["network"] |= {"hidden_units": 16}
-    values["train"] |= {"seeds": 2, "epochs": 1}
+    values["seeds"] = 2
+    values["train"] |= {"epochs": 1}
     values["predict"] |= {"reference_images": 500}
-    values["judge"] |= {"epochs": 1}
+    values["classifier"] |= {"epochs": 1}
     values["measure"] |= {"samples": 50, "importance_samples": 5, "likelihood_images": 10, "subset": 50}
     values["measure"] |= {"pairs": 20, "steps": 3}
     yaml.dump(values, path)

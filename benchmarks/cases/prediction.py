@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import NotMeasured, Timing, peak_memory, repeat
-from npvae.predict import predict_z
+from npvae.latent.predict import predict_z
 
 LENGTH_SCALE = torch.tensor(0.2)
 REFERENCES = (10_000, 30_000, 100_000, 300_000, 1_000_000)

@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from benchmarks import ROOT, textbook
 from benchmarks.measure import Laps, NotMeasured, Timing, cores, cuda
-from npvae import data
-from npvae.model import build
-from npvae.stacked import fit_stacked
-from npvae.train import fit
+from npvae import machine
+from npvae.data.images import load_train_images
+from npvae.model.vae import build
+from npvae.settings import Precision, Training
+from npvae.training.loop import fit
+from npvae.training.stacked import fit_stacked
 
 CPU = torch.device("cpu")
 MNIST = ROOT / "data" / "mnist"
 BATCH, Z = 128, 500
-LOADERS = (0, 1, 2)  # processes behind the DataLoader; the fastest counts
 MODELS = {"vae": textbook.VAE, "npvae": textbook.NonparametricVAE}
 
 
@@ -31,25 +32,38 @@ def image_count(quick: bool) -> int:
 
 
 def real_images(count: int, device: torch.device = CPU) -> Tensor:
-    """Training images ``[count, 784]``."""
-    return data.load_train(MNIST, count=count).images.to(device)
+    """Training images ``[count, 784]``, uint8."""
+    return load_train_images(MNIST, count=count).to(device)
+
+
+def loaders() -> list[int]:
+    """How many processes to try behind the DataLoader; the fastest counts."""
+    return [workers for workers in (0, 1, 2, 4, 8) if workers <= max(2, cores())]
 
 
 def ours(
-    name: str, z_dim: int, images: Tensor, *, epochs: int, batch_size: int = BATCH, seeds: int | None = None
+    name: str,
+    z_dim: int,
+    images: Tensor,
+    *,
+    epochs: int,
+    batch_size: int = BATCH,
+    precision: Precision = "auto",
+    seeds: int | None = None,
 ) -> list[float]:
     """Seconds a step of the program's own training, an epoch each, after one to warm up.
 
     All that depends on how npvae trains is in this function. With ``seeds``, so many are stacked, as on a
     GPU, and a step trains each of them.
     """
+    machine.keep_freed_memory()  # as its command does
     laps = Laps(images.device)
     models = {seed: build(name, z_dim, seed=seed).to(images.device) for seed in range(seeds or 1)}
-    options = {"epochs": epochs + 1, "batch_size": batch_size, "precision": "bfloat16"}
+    training = Training(epochs=epochs + 1, batch_size=batch_size, precision=precision)
     if seeds is None:
-        fit(models[0], images, seed=0, on_epoch=laps.lap, **options)
+        fit(models[0], images, training, seed=0, on_epoch=laps.lap)
     else:
-        fit_stacked(models, images, on_epoch=lambda epoch: epoch.seed or laps.lap(), **options)
+        fit_stacked(models, images, training, on_epoch=lambda epoch: epoch.seed or laps.lap())
     return laps.seconds(per=len(images) // batch_size)
 
 
@@ -69,9 +83,10 @@ def theirs(
 
 
 def all_threads(quick: bool) -> list[Timing]:
-    """Ours, one training that has the machine to itself."""
+    """Ours, one training that has the machine to itself; and with float32 asked for."""
     images = real_images(image_count(quick))
-    return [Timing(name, ours(name, Z, images, epochs=3)) for name in MODELS]
+    timings = [Timing(name, ours(name, Z, images, epochs=3)) for name in MODELS]
+    return [*timings, Timing("npvae float32", ours("npvae", Z, images, epochs=3, precision="float32"))]
 
 
 def _job(name: str, count: int) -> list[float]:
@@ -93,7 +108,7 @@ def side_by_side(quick: bool) -> list[Timing]:
 def _data_loader(device: torch.device, quick: bool) -> list[Timing]:
     count, timings = image_count(quick), []
     for name, model in MODELS.items():
-        for workers in LOADERS:
+        for workers in loaders():
             batches = textbook.loader(MNIST, images=count, batch_size=BATCH, workers=workers)
             values = theirs(model(Z), batches, steps=count // BATCH, epochs=1, device=device)
             timings.append(Timing(name, values, at=workers))
@@ -105,11 +120,15 @@ def data_loader(quick: bool) -> list[Timing]:
     return _data_loader(CPU, quick)
 
 
+def _in_memory(quick: bool) -> tuple[textbook.InMemory, int]:
+    """Batches of grey values, and how many an epoch has."""
+    images = real_images(image_count(quick)).float() / 255
+    return textbook.InMemory(images, BATCH), len(images) // BATCH
+
+
 def in_memory(quick: bool) -> list[Timing]:
     """The textbook's loop over images in memory."""
-    images = real_images(image_count(quick))
-    batches = textbook.InMemory(images, BATCH)
-    steps = len(images) // BATCH
+    batches, steps = _in_memory(quick)
     return [
         Timing(name, theirs(model(Z), batches, steps=steps, epochs=1, device=CPU))
         for name, model in MODELS.items()
@@ -149,10 +168,9 @@ def pythae(quick: bool) -> list[Timing]:
             return self({"data": y}).loss
 
     config = VAEConfig(input_dim=(784,), latent_dim=Z, reconstruction_loss="bce")
-    images = real_images(image_count(quick))
-    batches = textbook.InMemory(images, BATCH)
+    batches, steps = _in_memory(quick)
     model = Model(config, Encoder(), Decoder())
-    return [Timing("vae", theirs(model, batches, steps=len(images) // BATCH, epochs=1, device=CPU))]
+    return [Timing("vae", theirs(model, batches, steps=steps, epochs=1, device=CPU))]
 
 
 def gpu_data_loader(quick: bool) -> list[Timing]:

@@ -1,12 +1,18 @@
 """Writing files whole."""
 
+import glob
 import tempfile
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file so that a reader finds all of it or none, whatever interrupts the writing."""
+    """Write a file so that a reader finds all of it or none, whatever interrupts the writing.
+
+    What a killed process left half-written of the same file is removed; its name begins with a dot, which
+    DVC is told to ignore.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    left_over = list(path.parent.glob(f".{glob.escape(path.name)}-*"))
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         try:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -16,3 +22,5 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         except BaseException:
             Path(file.name).unlink()
             raise
+    for other in left_over:
+        other.unlink(missing_ok=True)

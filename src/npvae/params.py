@@ -1,123 +1,46 @@
-"""``params.yaml`` as one validated, immutable object.
-
-The stages track the *values* they use (``params`` in ``dvc.yaml``), so nothing here may have a default:
-this module says only which values are allowed.
-"""
+"""``params.yaml`` as one validated object, and the recipe that it gives for a training."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from npvae.errors import NpvaeError
+from npvae.settings import (
+    Classifier,
+    Count,
+    Data,
+    Measuring,
+    ModelName,
+    Network,
+    Objective,
+    Prediction,
+    Recipe,
+    Settings,
+    Training,
+    TrainingData,
+    ZDim,
+)
 
-ModelName = Literal["vae", "npvae"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-
-MNIST_TRAIN, MNIST_TEST = 60_000, 10_000
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys and loose types are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+# KEY=VALUE, of characters that no shell gives a meaning to: it stands in a command line and names a file
+Point = Annotated[str, Field(pattern=r"^[a-z_.]+=[A-Za-z0-9_.+-]+$")]
 
 
-class Data(Section):
-    """Which MNIST images are used."""
-
-    validation_images: Annotated[int, Field(ge=0)]
-    train_images: Annotated[int, Field(ge=2)]
-    test_images: Annotated[int, Field(ge=1, le=MNIST_TEST)]
-
-    @model_validator(mode="after")
-    def _fits(self) -> "Data":
-        if self.validation_images + self.train_images > MNIST_TRAIN:
-            raise ValueError(
-                f"validation_images + train_images is more than MNIST's {MNIST_TRAIN} training images"
-            )
-        return self
-
-
-class Network(Section):
-    """The architecture shared by encoder, decoder and X encoder."""
-
-    hidden_units: Count
-    activations: Literal["elu-tanh", "tanh", "relu"]
-    initialisation: Literal["he-normal", "glorot-normal"]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-
-
-class Train(Section):
-    """The optimisation."""
-
-    seeds: Count
-    epochs: Count
-    batch_size: Annotated[int, Field(ge=2)]  # W_ii = 0: alone in its batch, an image has no neighbour
-    learning_rate: Positive
-    precision: Literal["bfloat16", "float32"]
-    drop_last: bool
-
-
-class Vae(Section):
+class Vae(Settings):
     """The plain VAE: no knobs of its own."""
 
 
-class Npvae(Section):
-    """The nonparametric VAE's own knobs."""
-
-    match_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    neighbour_gradient: bool
-    initial_length_scale: Positive
-
-
-class Predict(Section):
-    """How z~ is predicted from X."""
-
-    reference_images: Count
-
-
-class Evaluate(Section):
-    """The measures on the test images."""
-
-    neighbours: Count
-    seed: Seed
-
-
-class Judge(Section):
-    """The classifier that judges generated images."""
-
-    seed: Seed
-    epochs: Count
-    learning_rate: Positive
-    precision: Literal["bfloat16", "float32"]
-
-
-class Measure(Section):
-    """How much the measures behind the claims draw; see :class:`npvae.measures.suite.Sizes`."""
-
-    samples: Annotated[int, Field(ge=2)]
-    importance_samples: Count
-    likelihood_images: Count
-    subset: Annotated[int, Field(ge=12)]  # trustworthiness with 5 neighbours needs more than 10 images
-    pairs: Annotated[int, Field(ge=2)]
-    steps: Annotated[int, Field(ge=2)]
-    seed: Seed
-
-
-class Sweep(Section):
+class Sweep(Settings):
     """The sweep: the nonparametric VAE with one choice changed at a time; the first point is the default."""
 
-    z_dim: Count
-    points: Annotated[tuple[str, ...], Field(strict=False)]
+    z_dim: ZDim
+    points: Annotated[tuple[Point, ...], Field(strict=False)]
 
 
-class Figures(Section):
+class Figures(Settings):
     """What the figures show."""
 
     thumbnails: Annotated[int, Field(ge=2)]
@@ -125,33 +48,33 @@ class Figures(Section):
     interpolation_steps: Count
 
 
-class Params(Section):
+class Params(Settings):
     """All of ``params.yaml``."""
 
     models: Annotated[tuple[ModelName, ...], Field(strict=False)]
-    z_dims: Annotated[tuple[Count, ...], Field(strict=False)]
+    z_dims: Annotated[tuple[ZDim, ...], Field(strict=False)]
+    seeds: Count
     data: Data
     network: Network
-    train: Train
+    train: Training
     vae: Vae
-    npvae: Npvae
-    predict: Predict
-    evaluate: Evaluate
-    judge: Judge
-    measure: Measure
+    npvae: Objective
+    predict: Prediction
+    classifier: Classifier
+    measure: Measuring
     sweep: Sweep
     figures: Figures
 
-    def of_checkpoint(self, model: ModelName, z_dim: int) -> dict[str, Any]:
-        """Every value that a checkpoint of ``model`` at ``z_dim`` depends on, seeds apart."""
-        return {
-            "model": model,
-            "z_dim": z_dim,
-            "data": self.data.model_dump(exclude={"test_images"}),
-            "network": self.network.model_dump(),
-            "train": self.train.model_dump(exclude={"seeds"}),
-            model: getattr(self, model).model_dump(),
-        }
+    def recipe(self, model: ModelName, z_dim: int) -> Recipe:
+        """What ``model`` at ``z_dim`` is trained by."""
+        return Recipe(
+            model=model,
+            z_dim=z_dim,
+            data=TrainingData(**self.data.model_dump(exclude={"test_images"})),
+            network=self.network,
+            train=self.train,
+            npvae=self.npvae if model == "npvae" else None,
+        )
 
     def changed(self, point: str) -> "Params":
         """The parameters with one value changed, by ``KEY=VALUE`` such as ``npvae.match_weight=0.3``.
@@ -162,12 +85,15 @@ class Params(Section):
         key, _, value = point.partition("=")
         values = self.model_dump(mode="json")
         *sections, name = key.split(".")
-        section = values
+        section: Any = values
         for part in sections:
-            section = section.get(part, {})
+            section = section.get(part) if isinstance(section, dict) else None
         if not isinstance(section, dict) or name not in section:
             raise NpvaeError(f"{point}: params.yaml has no parameter {key}")
-        section[name] = YAML(typ="safe").load(value)
+        try:
+            section[name] = YAML(typ="safe").load(value)
+        except YAMLError as error:
+            raise NpvaeError(f"{point}: not YAML: {' '.join(str(error).split())}") from None
         return _validated(values, point)
 
     @field_validator("z_dims")
@@ -198,8 +124,12 @@ class Params(Section):
             )
         if self.predict.reference_images > self.data.train_images:
             raise ValueError("predict.reference_images is larger than data.train_images")
-        if self.evaluate.neighbours > self.data.train_images:
-            raise ValueError("evaluate.neighbours is larger than data.train_images")
+        for point in self.sweep.points:
+            key = point.partition("=")[0]
+            if not _names_a_value(type(self), key):
+                raise ValueError(f"sweep.points: {point}: there is no parameter {key}")
+        if self.measure.neighbours > self.data.train_images:
+            raise ValueError("measure.neighbours is larger than data.train_images")
         return self
 
 
@@ -220,16 +150,41 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     return _validated(raw, path)
 
 
+def _left_out(settings: type[BaseModel], raw: Any, prefix: str = "") -> list[str]:
+    """Keys that would take a default: stages track the values that the file names, so it must name all."""
+    keys = []
+    for name, field in settings.model_fields.items() if isinstance(raw, dict) else ():
+        if name not in raw:
+            keys.append(f"{prefix}{name}")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += _left_out(field.annotation, raw[name], f"{prefix}{name}.")
+    return keys
+
+
+def _names_a_value(settings: type[BaseModel], key: str) -> bool:
+    name, _, rest = key.partition(".")
+    field = settings.model_fields.get(name)
+    section = field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    if field and section and rest:
+        return _names_a_value(field.annotation, rest)  # type: ignore[arg-type]
+    return field is not None and not section and not rest
+
+
 def _validated(raw: Any, origin: object) -> Params:
+    missing = _left_out(Params, raw)
+    problems = [f"{key}: Field required" for key in missing]
     try:
-        return Params.model_validate(raw)
+        params = Params.model_validate(raw)
     except ValidationError as error:
-        problems = []
         for problem in error.errors():
             key = ".".join(str(part) for part in problem["loc"])
+            if key in missing or (missing and not key):
+                continue  # named already; and what compares keys would take a missing one's default
             message = "unknown parameter" if problem["type"] == "extra_forbidden" else problem["msg"]
             message = message.removeprefix("Value error, ")
             if key and problem["type"] not in {"extra_forbidden", "missing"}:
                 message += f" (got {problem['input']!r})"
             problems.append(f"{key}: {message}" if key else message)
-        raise NpvaeError(f"{origin}: {'; '.join(problems)}") from None
+    if problems:
+        raise NpvaeError(f"{origin}: {'; '.join(problems)}")
+    return params

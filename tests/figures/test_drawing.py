@@ -22,6 +22,7 @@ from matplotlib.text import Annotation, Text
 from PIL import Image
 
 from npvae.figures import figure1, figure2, figure3, figure4, style
+from npvae.settings import ModelName
 
 
 def table(spaces: str, *, train: int = 300, test: int = 120) -> pd.DataFrame:
@@ -36,7 +37,7 @@ def table(spaces: str, *, train: int = 300, test: int = 120) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def tables(*z_dims: int) -> dict[tuple[str, int], pd.DataFrame]:
+def tables(*z_dims: int) -> dict[tuple[ModelName, int], pd.DataFrame]:
     return {
         (model, z_dim): table(own + "z" * (z_dim == 2))
         for model, own in (("vae", ""), ("npvae", "x"))
@@ -53,7 +54,7 @@ def drawn2() -> Figure:
 
 
 def drawn4() -> Figure:
-    return figure4.draw([("VAE, Z = 2", digits(6)), ("nonparametric VAE, Z = 500", digits(6))])
+    return figure4.draw({("vae", 2): digits(6), ("npvae", 500): digits(6)})
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
@@ -63,6 +64,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "figure3 of one column": lambda: figure3.draw(tables(20)),
     "figure3 of five columns": lambda: figure3.draw(tables(1, 2, 20, 100, 500)),
     "figure4": drawn4,
+    "figure4 of four rows": lambda: figure4.draw(
+        {(model, z_dim): digits(9) for model in ("vae", "npvae") for z_dim in (2, 1000)}
+    ),
 }
 
 
@@ -286,11 +290,11 @@ def test_dots_are_drawn_in_one_shuffled_order() -> None:
 
 
 def test_figure4_sets_the_real_images_apart() -> None:
-    rows = [("VAE, Z = 2", digits(6)), ("nonparametric VAE, Z = 500", 1 - digits(6))]
+    rows: dict[tuple[ModelName, int], np.ndarray] = {("vae", 2): digits(6), ("npvae", 500): 1 - digits(6)}
     [axes] = figure4.draw(rows).axes
     shown = list(axes.images)
     assert len(shown) == 12
-    for image, pixels in zip(shown, np.concatenate([images for _, images in rows]), strict=True):
+    for image, pixels in zip(shown, np.concatenate(list(rows.values())), strict=True):
         assert np.array_equal(image.get_array(), pixels.reshape(28, 28))
         assert image.get_interpolation() == "nearest"
         left, right, bottom, top = image.get_extent()
@@ -303,6 +307,30 @@ def test_figure4_sets_the_real_images_apart() -> None:
     assert shown[0].get_extent()[2] > shown[6].get_extent()[3]
     assert said(axes).count("real image") == 2
     assert "VAE,\nZ = 2" in said(axes)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [("vae", 2), ("npvae", 500)],
+        [("vae", 2), ("vae", 500), ("npvae", 2), ("npvae", 500)],
+        [("npvae", 7), ("vae", 1)],
+    ],
+)
+def test_figure4_names_each_row_by_its_model_its_z_and_the_space_of_its_path(
+    keys: list[tuple[ModelName, int]],
+) -> None:
+    names = {"vae": ("VAE", "Z"), "npvae": ("nonparametric VAE", "X")}
+    [axes] = figure4.draw({key: digits(4) for key in keys}).axes
+    labels = [text for text in words(axes) if "Z =" in text.get_text()]
+    assert len(labels) == len(keys)
+    for row, (model, z_dim) in enumerate(keys):
+        left, _, bottom, top = axes.images[4 * row].get_extent()
+        [label] = [text for text in labels if bottom < text.get_position()[1] < top]
+        name, space = names[model]
+        assert label.get_text() == f"{name},\nZ = {z_dim} (in {space})"
+        assert label.get_position()[1] == pytest.approx((bottom + top) / 2)
+        assert label.get_position()[0] < left
 
 
 def save_all(folder: Path) -> None:

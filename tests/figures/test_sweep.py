@@ -6,7 +6,7 @@ import pandas as pd
 from npvae.figures import sweep
 
 
-def test_the_sweep_has_a_row_a_point_and_a_column_a_measure():
+def test_the_sweep_has_a_row_a_point_and_a_column_a_measure() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.random((3, 6)), columns=list(sweep.MEASURES), index=["a=1", "a=2", "b=3"])
     figure = sweep.draw(table)

@@ -12,11 +12,12 @@ from ruamel.yaml import YAML
 
 SMALL = {
     "z_dims": [2, 5],
+    "seeds": 2,
     "data": {"validation_images": 100, "train_images": 900, "test_images": 200},
     "network": {"hidden_units": 16},
-    "train": {"seeds": 2, "epochs": 1},
+    "train": {"epochs": 1},
     "predict": {"reference_images": 500},
-    "judge": {"epochs": 1},
+    "classifier": {"epochs": 1},
     "measure": {
         "samples": 50,
         "importance_samples": 5,
@@ -112,3 +113,9 @@ def new_project(copy_tree: Callable[[Path], None], mnist: Path) -> Callable[[Pat
         return project
 
     return make
+
+
+@pytest.fixture(scope="session")
+def as_project(mnist: Path) -> Callable[[Path], Project]:
+    """A folder that is a project already, and what one types in it."""
+    return lambda folder: Project(folder, mnist)

@@ -50,3 +50,13 @@ def test_a_checkpoint_of_other_parameters(project):
     output = project.run("dvc repro --single-item embed@vae-2 --force", fails=True)
     assert "vae-z2.safetensors: trained with other parameters" in output
     assert "network.hidden_units is 16, not 8" in output
+
+
+def test_a_point_of_the_sweep_never_reaches_a_shell(project):
+    project.run(
+        "dvc repro data && mkdir results/checkpoints && touch results/checkpoints/classifier.safetensors"
+    )
+    project.edit({"sweep": {"points": ["npvae.match_weight=1.0; touch pwned #"]}})
+    output = project.run("dvc repro --single-item --glob 'studies/dvc.yaml:sweep_point@*'", fails=True)
+    assert "params.yaml: sweep.points" in output
+    assert not (project.folder / "pwned").exists()

@@ -3,6 +3,7 @@
 In a copy of this tree without DVC's cache, data or checkpoints: what CI has.
 """
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from npvae.check import artefact_problems, problems
+from npvae.provenance.artefacts import artefact_problems
+from npvae.provenance.check import check
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,29 @@ def copy(committed, tmp_path) -> Path:
 
 
 def test_the_committed_artefacts_are_up_to_date(committed):
-    assert problems(committed) == []
+    assert check(committed).problems == []
     assert not (committed / "results/checkpoints").exists()
+
+
+def test_right_files_that_were_put_there_by_hand_are_taken(copy, as_project, mnist):
+    for file in mnist.glob("*-ubyte"):
+        (copy / "data/mnist").mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy / "data/mnist")
+    project = as_project(copy)
+    project.environment["NPVAE_MNIST_DIR"] = "/nowhere"
+    assert "four files verified, from data/mnist, where they were" in project.run("snakemake data --cores 1")
+    assert "Nothing to be done" in project.run("snakemake data --cores 1")
+    assert "didn't change, skipping" in project.run("dvc repro data")
+    assert len(list((copy / "data/mnist").iterdir())) == 4
+
+
+def test_a_clone_on_a_system_with_other_line_ends_is_the_same(committed, as_project, tmp_path):
+    project = as_project(committed)
+    project.commit()
+    project.run(f"git clone -q -c core.autocrlf=true . {tmp_path / 'clone'}")
+    clone = as_project(tmp_path / "clone")
+    assert not clone.run("git status --porcelain")
+    assert check(clone.folder).problems == []
 
 
 def append(path: Path, text: str) -> None:
@@ -63,9 +86,10 @@ FORGED = r"\g<1>" + "a" * 32
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda d: append(d / "src/npvae/kernel.py", "#"), r"train@npvae-2: src/npvae/kernel.py: changed"),
-        (lambda d: append(d / "src/npvae/figures/style.py", "#"), r"figure3: src/\S+style.py: changed"),
-        (lambda d: (d / "src/npvae/figures/figure1.py").unlink(), r"figure1: src/\S+figure1.py: missing"),
+        (lambda d: append(d / "src/npvae/model/kernel.py", "#"), r"train@npvae-2: src/npvae/model: changed"),
+        (lambda d: append(d / "src/npvae/figures/style.py", "#"), r"figure3: src/npvae/figures: changed"),
+        (lambda d: (d / "src/npvae/figures/figure1.py").unlink(), r"figure1: src/npvae/figures: changed"),
+        (lambda d: (d / "src/npvae/machine.py").unlink(), r"train@vae-2: src/npvae/machine.py: missing"),
         (lambda d: substitute(d / "params.yaml", "epochs: 20", "epochs: 21"), r"train@vae-20: parameter"),
         (lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 20]"), r"figure3: parameter z_dims"),
         (
@@ -78,7 +102,7 @@ FORGED = r"\g<1>" + "a" * 32
         (lambda d: cut(d / "results/figures/figure2.png"), r"figure2: \S+figure2.png: not the file"),
         (
             lambda d: append(d / "results/metrics/vae-z2.json", " "),
-            r"evaluate@vae-2: \S+vae-z2.json: not the",
+            r"measure@vae-2: \S+vae-z2.json: not the",
         ),
         (
             lambda d: substitute(d / "dvc.lock", TRAINED, FORGED),
@@ -92,7 +116,16 @@ FORGED = r"\g<1>" + "a" * 32
 )
 def test_red_for(copy, change, says):
     change(copy)
-    assert re.search(says, "\n".join(problems(copy)))
+    assert re.search(says, "\n".join(check(copy).problems))
+
+
+def test_bytes_are_hashed_anew_whatever_dvc_remembers(copy):
+    path = copy / "results/measures/vae-z2.csv"
+    assert not check(copy).problems
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert any("vae-z2.csv: not the file that was recorded" in problem for problem in check(copy).problems)
 
 
 @pytest.mark.parametrize(

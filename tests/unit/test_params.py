@@ -1,5 +1,6 @@
-"""params.yaml: what is accepted, what is refused and how, and what a checkpoint depends on."""
+"""params.yaml: what is accepted, what is refused and how, and what a training depends on."""
 
+import copy
 import re
 import warnings
 from collections.abc import Callable
@@ -12,14 +13,24 @@ from ruamel.yaml import YAML
 
 from npvae.errors import NpvaeError
 from npvae.params import Params, load_params
+from npvae.settings import ModelName
 
 MISSING = object()
+COMMITTED: dict[str, Any] = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")
+
+
+def leaves(section: dict[str, Any], prefix: str = "") -> list[str]:
+    """The keys of all values that are no sections."""
+    keys = []
+    for name, value in section.items():
+        keys += leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
+    return keys
 
 
 @pytest.fixture
-def raw(root: Path) -> dict[str, Any]:
+def raw() -> dict[str, Any]:
     """The committed file as plain values."""
-    return YAML(typ="safe").load(root / "params.yaml")
+    return copy.deepcopy(COMMITTED)
 
 
 @pytest.fixture
@@ -100,7 +111,14 @@ NAN, INFINITY = float("nan"), float("inf")
         ("train__epochs", True, "train.epochs"),
         ("train__drop_last", 1, "train.drop_last"),
         ("train__drop_last", "yes", "train.drop_last"),
-        ("npvae__neighbour_gradient", "true", "npvae.neighbour_gradient"),
+        ("train__precision", "float16", "train.precision"),
+        ("train__precision", MISSING, "train.precision"),
+        ("train__seeds", 3, "train.seeds"),
+        ("npvae__match_gradient", "none", "npvae.match_gradient"),
+        ("npvae__match_gradient", True, "npvae.match_gradient"),
+        ("npvae__neighbour_gradient", True, "npvae.neighbour_gradient"),
+        ("evaluate", {"neighbours": 10}, "evaluate"),
+        ("judge", {"seed": 0}, "judge"),
         ("train__learning_rate", "fast", "train.learning_rate"),
         ("z_dims", 20, "z_dims"),
         ("z_dims", ["2"], "z_dims"),
@@ -123,7 +141,9 @@ NAN, INFINITY = float("nan"), float("inf")
         ("network__dropout", 1.0, "network.dropout"),
         ("network__dropout", -0.1, "network.dropout"),
         ("network__dropout", NAN, "network.dropout"),
-        ("train__seeds", 0, "train.seeds"),
+        ("seeds", 0, "seeds"),
+        ("seeds", 1.5, "seeds"),
+        ("seeds", MISSING, "seeds"),
         ("train__epochs", 0, "train.epochs"),
         ("train__batch_size", 1, "train.batch_size"),
         ("train__batch_size", 55_001, "train.batch_size"),
@@ -136,16 +156,23 @@ NAN, INFINITY = float("nan"), float("inf")
         ("npvae__initial_length_scale", 0.0, "npvae.initial_length_scale"),
         ("predict__reference_images", 0, "predict.reference_images"),
         ("predict__reference_images", 55_001, "predict.reference_images"),
-        ("evaluate__neighbours", 0, "evaluate.neighbours"),
-        ("evaluate__neighbours", 55_001, "evaluate.neighbours"),
-        ("evaluate__seed", 0.5, "evaluate.seed"),
-        ("judge__learning_rate", 0, "judge.learning_rate"),
-        ("judge__precision", "float16", "judge.precision"),
+        ("measure__neighbours", 0, "measure.neighbours"),
+        ("measure__neighbours", 55_001, "measure.neighbours"),
+        ("measure__seed", 0.5, "measure.seed"),
+        ("measure__seed", -1, "measure.seed"),
+        ("measure__subset", 11, "measure.subset"),
+        ("measure__samples", 1, "measure.samples"),
+        ("measure__pairs", 1, "measure.pairs"),
+        ("measure__steps", 1, "measure.steps"),
+        ("classifier__learning_rate", 0, "classifier.learning_rate"),
+        ("classifier__precision", "float16", "classifier.precision"),
+        ("classifier__seed", 2**63, "classifier.seed"),
         ("figures__thumbnails", 1, "figures.thumbnails"),
         ("figures__interpolate", [7], "figures.interpolate"),
         ("figures__interpolate", [7, 12, 13], "figures.interpolate"),
         ("figures__interpolate", [-1, 12], "figures.interpolate"),
         ("figures__interpolate", [7, 55_000], "figures.interpolate"),
+        ("figures__interpolate", [7, 7], "figures.interpolate"),
         ("figures__interpolation_steps", 0, "figures.interpolation_steps"),
     ],
 )
@@ -155,6 +182,34 @@ def test_a_wrong_value_is_refused_by_file_and_key(
     message = refusal(edited(**{change: value}))
     assert re.match(rf"{re.escape(key)}\b", message), message
     assert ";" not in message  # nothing else is complained about
+
+
+@pytest.mark.parametrize("key", leaves(COMMITTED))
+def test_a_key_that_is_left_out_is_missing_although_the_settings_have_a_default(
+    edited: Callable[..., Path], key: str
+) -> None:
+    assert refusal(edited(**{key.replace(".", "__"): MISSING})) == f"{key}: Field required"
+
+
+@pytest.mark.parametrize("section", [name for name, value in COMMITTED.items() if isinstance(value, dict)])
+def test_a_section_that_is_left_out_is_missing(edited: Callable[..., Path], section: str) -> None:
+    assert refusal(edited(**{section: MISSING})) == f"{section}: Field required"
+
+
+def test_every_key_that_is_left_out_is_named(edited: Callable[..., Path]) -> None:
+    message = refusal(edited(train__epochs=MISSING, measure__seed=MISSING, sweep__points=MISSING))
+    assert set(message.split("; ")) == {
+        f"{key}: Field required" for key in ("train.epochs", "measure.seed", "sweep.points")
+    }
+
+
+def test_a_key_that_is_left_out_is_named_rather_than_what_its_default_would_clash_with(
+    edited: Callable[..., Path],
+) -> None:
+    message = refusal(
+        edited(data__train_images=100, train__batch_size=MISSING, predict__reference_images=100)
+    )
+    assert message == "train.batch_size: Field required"
 
 
 def test_a_message_says_what_was_given(edited: Callable[..., Path]) -> None:
@@ -211,64 +266,58 @@ def test_lists_cannot_be_changed_in_place(root: Path) -> None:
     assert 1_000 not in params.z_dims
 
 
-def changed(value: Any) -> Any:
+def altered(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
-    return f"{value}-changed" if isinstance(value, str) else value + 1
+    return f"{value}-altered" if isinstance(value, str) else value - 1
 
 
 def with_change(params: Params, section: str, name: str) -> Params:
     """A copy in which one value differs, without validation."""
     old: BaseModel = getattr(params, section)
-    return params.model_copy(update={section: old.model_copy(update={name: changed(getattr(old, name))})})
+    return params.model_copy(update={section: old.model_copy(update={name: altered(getattr(old, name))})})
 
 
 @pytest.mark.parametrize("model", ["vae", "npvae"])
-def test_a_checkpoint_depends_on_exactly_what_its_training_uses(
-    root: Path, raw: dict[str, Any], model: str
-) -> None:
+def test_a_recipe_is_made_of_exactly_what_its_training_uses(root: Path, model: ModelName) -> None:
     other = {"vae": "npvae", "npvae": "vae"}[model]
     # whatever is not named here must count, new parameters too
     irrelevant = {
         f"{section}.{name}"
-        for section in ("evaluate", "figures", "judge", "measure", "predict", "sweep", other)
-        for name in raw[section]
+        for section in ("classifier", "figures", "measure", "predict", "sweep", other)
+        for name in COMMITTED[section]
     }
-    irrelevant |= {"data.test_images", "train.seeds"}
+    irrelevant |= {"data.test_images"}
     params = load_params(root / "params.yaml")
-    before = params.of_checkpoint(model, 20)  # type: ignore[arg-type]
+    before = params.recipe(model, 20)
     counted = set()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the changed values are not all valid
-        for section, values in raw.items():
+        warnings.simplefilter("ignore")  # the altered values are not all valid
+        for section, values in COMMITTED.items():
             for name in values if isinstance(values, dict) else []:
                 if isinstance(getattr(getattr(params, section), name), tuple):
                     continue
-                if with_change(params, section, name).of_checkpoint(model, 20) != before:  # type: ignore[arg-type]
+                if with_change(params, section, name).recipe(model, 20) != before:
                     counted.add(f"{section}.{name}")
-    every = {
-        f"{section}.{name}" for section, values in raw.items() if isinstance(values, dict) for name in values
-    }
+    every = {key for key in leaves(COMMITTED) if "." in key}
     assert counted == every - irrelevant
 
 
-def test_a_checkpoint_does_not_depend_on_which_others_are_trained(
+def test_a_recipe_does_not_depend_on_which_others_are_trained(
     root: Path, edited: Callable[..., Path]
 ) -> None:
-    before = load_params(root / "params.yaml").of_checkpoint("npvae", 20)
-    after = load_params(edited(z_dims=[20], models=["npvae", "vae"], figures__interpolate=[1, 2]))
-    assert after.of_checkpoint("npvae", 20) == before
+    before = load_params(root / "params.yaml").recipe("npvae", 20)
+    after = load_params(edited(seeds=1, z_dims=[20], models=["npvae", "vae"], figures__interpolate=[1, 2]))
+    assert after.recipe("npvae", 20) == before
 
 
-def test_a_checkpoint_depends_on_its_model_and_dimension(root: Path) -> None:
+def test_a_recipe_depends_on_its_model_and_dimension(root: Path) -> None:
     params = load_params(root / "params.yaml")
-    vae, npvae, wider = (
-        params.of_checkpoint("vae", 2),
-        params.of_checkpoint("npvae", 2),
-        params.of_checkpoint("vae", 3),
-    )
+    vae, npvae, wider = params.recipe("vae", 2), params.recipe("npvae", 2), params.recipe("vae", 3)
     assert vae != npvae
     assert vae != wider
+    assert (vae.model, vae.z_dim, vae.npvae) == ("vae", 2, None)
+    assert npvae.npvae == params.npvae
 
 
 def test_one_value_can_be_changed_by_its_key(root: Path) -> None:
@@ -276,8 +325,18 @@ def test_one_value_can_be_changed_by_its_key(root: Path) -> None:
     changed = params.changed("npvae.match_weight=0.3")
     assert changed.npvae.match_weight == 0.3
     assert changed.model_copy(update={"npvae": params.npvae}) == params
-    assert params.changed("npvae.neighbour_gradient=false").npvae.neighbour_gradient is False
+    assert params.changed("npvae.match_gradient=own").npvae.match_gradient == "own"
     assert params.changed("network.activations=relu").network.activations == "relu"
+    assert params.changed("train.learning_rate=1e-4").train.learning_rate == 0.0001
+    assert params.changed("train.drop_last=false").train.drop_last is False
+    assert params.changed("z_dims=[3, 4]").z_dims == (3, 4)
+
+
+def test_every_point_of_the_sweep_is_a_change_and_the_first_is_none(root: Path) -> None:
+    params = load_params(root / "params.yaml")
+    first, *others = (params.changed(point) for point in params.sweep.points)
+    assert first == params
+    assert params not in others
 
 
 @pytest.mark.parametrize(
@@ -286,6 +345,13 @@ def test_one_value_can_be_changed_by_its_key(root: Path) -> None:
         ("npvae.match=1", "no parameter npvae.match"),
         ("nothing", "no parameter nothing"),
         ("npvae.match_weight.x=1", "no parameter"),
+        ("npvae.match_weight.x.y=1", "no parameter"),
+        ("z_dims.x.y=1", "no parameter"),
+        ("", "no parameter"),
+        ("npvae=1", "npvae"),
+        ("train.epochs=", "train.epochs"),
+        ("train.epochs", "train.epochs"),
+        ("z_dims=[2, 20", "z_dims"),
         ("train.batch_size=1", "train.batch_size"),
         ("train.epochs=many", "train.epochs"),
     ],
@@ -293,3 +359,28 @@ def test_one_value_can_be_changed_by_its_key(root: Path) -> None:
 def test_a_wrong_change_is_refused(root: Path, point: str, says: str) -> None:
     with pytest.raises(NpvaeError, match=says):
         load_params(root / "params.yaml").changed(point)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "npvae.match_weight=1.0; touch pwned",
+        "npvae.match_weight=$(touch pwned)",
+        "npvae.match_weight=`touch pwned`",
+        'npvae.match_weight=1.0"',
+        "npvae.match_weight",
+        "npvae.nonsense=1.0",
+        "npvae=1.0",
+        "vae.match_weight=1.0",
+        "train.epochs.more=1",
+    ],
+)
+def test_a_point_of_the_sweep_is_a_known_key_and_a_plain_value(
+    point: str, root: Path, tmp_path: Path
+) -> None:
+    yaml = YAML()
+    values = yaml.load(root / "params.yaml")
+    values["sweep"]["points"] = ["npvae.match_weight=1.0", point]
+    yaml.dump(values, tmp_path / "params.yaml")
+    with pytest.raises(NpvaeError, match=r"params\.yaml: sweep\.points"):
+        load_params(tmp_path / "params.yaml")

@@ -1,29 +1,3 @@
-rule judge:
-    input:
-        inputs("judge"),
-    output:
-        outputs("judge"),
-    log:
-        "results/logs/judge.log",
-    benchmark:
-        "results/benchmarks/judge.tsv"
-    shell:
-        repro("judge")
-
-
-rule measure:
-    input:
-        inputs("measure"),
-    output:
-        outputs("measure"),
-    log:
-        "results/logs/measure/{model}-z{z}.log",
-    benchmark:
-        "results/benchmarks/measure/{model}-z{z}.tsv"
-    shell:
-        repro("measure")
-
-
 rule claims:
     input:
         inputs("claims"),
@@ -31,9 +5,9 @@ rule claims:
         report(outputs("claims")[0], caption="../report/claims.rst", category="Claims"),
         outputs("claims")[1:],
     log:
-        "results/logs/claims.log",
+        log_of("claims"),
     benchmark:
-        "results/benchmarks/claims.tsv"
+        timing_of("claims")
     shell:
         repro("claims")
 
@@ -45,8 +19,8 @@ rule evidence:
         report(outputs("evidence")[0], caption="../report/evidence.rst", category="Claims"),
         outputs("evidence")[1:],
     log:
-        "results/logs/evidence.log",
+        log_of("evidence"),
     benchmark:
-        "results/benchmarks/evidence.tsv"
+        timing_of("evidence")
     shell:
         repro("evidence")

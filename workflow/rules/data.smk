@@ -4,8 +4,8 @@ rule data:
     output:
         outputs("data"),
     log:
-        "results/logs/data.log",
+        log_of("data"),
     benchmark:
-        "results/benchmarks/data.tsv"
+        timing_of("data")
     shell:
         repro("data")

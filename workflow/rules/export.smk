@@ -4,9 +4,9 @@ rule embed:
     output:
         outputs("embed"),
     log:
-        "results/logs/embed/{model}-z{z}.log",
+        log_of("embed"),
     benchmark:
-        "results/benchmarks/embed/{model}-z{z}.tsv"
+        timing_of("embed")
     shell:
         repro("embed")
 
@@ -17,9 +17,9 @@ rule interpolate:
     output:
         outputs("interpolate"),
     log:
-        "results/logs/interpolate/{model}-z{z}.log",
+        log_of("interpolate"),
     benchmark:
-        "results/benchmarks/interpolate/{model}-z{z}.tsv"
+        timing_of("interpolate")
     shell:
         repro("interpolate")
 
@@ -30,8 +30,8 @@ rule generate:
     output:
         outputs("generate"),
     log:
-        "results/logs/generate.log",
+        log_of("generate"),
     benchmark:
-        "results/benchmarks/generate.tsv"
+        timing_of("generate")
     shell:
         repro("generate")

@@ -5,9 +5,9 @@ rule figure1:
         report(outputs("figure1")[0], caption="../report/figure1.rst", category="Figures"),
         outputs("figure1")[1:],
     log:
-        "results/logs/figure1.log",
+        log_of("figure1"),
     benchmark:
-        "results/benchmarks/figure1.tsv"
+        timing_of("figure1")
     shell:
         repro("figure1")
 
@@ -19,9 +19,9 @@ rule figure2:
         report(outputs("figure2")[0], caption="../report/figure2.rst", category="Figures"),
         outputs("figure2")[1:],
     log:
-        "results/logs/figure2.log",
+        log_of("figure2"),
     benchmark:
-        "results/benchmarks/figure2.tsv"
+        timing_of("figure2")
     shell:
         repro("figure2")
 
@@ -33,9 +33,9 @@ rule figure3:
         report(outputs("figure3")[0], caption="../report/figure3.rst", category="Figures"),
         outputs("figure3")[1:],
     log:
-        "results/logs/figure3.log",
+        log_of("figure3"),
     benchmark:
-        "results/benchmarks/figure3.tsv"
+        timing_of("figure3")
     shell:
         repro("figure3")
 
@@ -47,8 +47,8 @@ rule figure4:
         report(outputs("figure4")[0], caption="../report/figure4.rst", category="Figures"),
         outputs("figure4")[1:],
     log:
-        "results/logs/figure4.log",
+        log_of("figure4"),
     benchmark:
-        "results/benchmarks/figure4.tsv"
+        timing_of("figure4")
     shell:
         repro("figure4")

@@ -1,16 +1,14 @@
-# Minutes each, so no default run makes them: they run when asked for by name, the comparators also where the
-# table that the claims show is missing.
+# Minutes each, so no default run makes them: they run when asked for by name, the comparators also where DVC
+# calls the table that the claims show stale.
 rule comparators:
     input:
         inputs("comparators"),
     output:
         outputs("comparators"),
     log:
-        "results/logs/comparators.log",
+        log_of("comparators"),
     benchmark:
-        "results/benchmarks/comparators.tsv"
-    # asked for only where the job is run: `snakemake --report` has no cores
-    threads: lambda wildcards: workflow.cores
+        timing_of("comparators")
     shell:
         repro("comparators")
 
@@ -21,9 +19,9 @@ rule sweep_point:
     output:
         outputs("sweep_point"),
     log:
-        "results/logs/sweep/{point}.log",
+        log_of("sweep_point"),
     benchmark:
-        "results/benchmarks/sweep/{point}.tsv"
+        timing_of("sweep_point")
     shell:
         repro("sweep_point")
 
@@ -34,8 +32,8 @@ rule sweep:
     output:
         outputs("sweep"),
     log:
-        "results/logs/sweep.log",
+        log_of("sweep"),
     benchmark:
-        "results/benchmarks/sweep.tsv"
+        timing_of("sweep")
     shell:
         repro("sweep")

@@ -5,9 +5,9 @@ rule train:
     output:
         outputs("train"),
     log:
-        "results/logs/train/{model}-z{z}.log",
+        log_of("train"),
     benchmark:
-        "results/benchmarks/train/{model}-z{z}.tsv"
+        timing_of("train")
     priority: 1
     shell:
         repro("train")
@@ -19,8 +19,8 @@ rule replicate:
     output:
         outputs("replicate"),
     log:
-        "results/logs/replicate/{model}-z{z}.log",
+        log_of("replicate"),
     benchmark:
-        "results/benchmarks/replicate/{model}-z{z}.tsv"
+        timing_of("replicate")
     shell:
         repro("replicate")

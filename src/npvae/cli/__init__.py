@@ -1,4 +1,4 @@
-"""The command line: one subcommand a stage of dvc.yaml, each a thin shell over plain functions.
+"""The command line: one subcommand for each stage of dvc.yaml, each a thin shell over plain functions.
 
 Every command imports what it runs inside its body: ``npvae --help`` needs no torch, and a stage depends on
 no other stage's modules.
@@ -6,15 +6,26 @@ no other stage's modules.
 
 import os
 import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from npvae.cli import claims, data, evaluate, export, figures, measure, pipeline, sweep, train
+import npvae
+from npvae.cli import claims, classifier, comparators, data, export, figures, measure, pipeline, sweep, train
 from npvae.errors import NpvaeError
 
 # One thread a job unless told otherwise: the last bits of some sums depend on the number, and both front
 # doors must give the same ones. Snakemake tells (a rule's threads), and runs jobs side by side instead.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"npvae {version('npvae')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="Nonparametric inference for auto-encoding variational Bayes: the paper's stages, one by one.",
@@ -22,6 +33,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _main(
+    wanted: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version, and end.")
+    ] = False,
+) -> None:
+    pass
+
+
 for command in (
     data.data,
     train.train,
@@ -29,10 +51,10 @@ for command in (
     export.embed,
     export.interpolate,
     export.generate,
-    evaluate.evaluate,
-    measure.judge,
+    classifier.classifier,
+    measure.real,
     measure.measure,
-    measure.comparators,
+    comparators.comparators,
     claims.claims,
     sweep.sweep_point,
     sweep.sweep,
@@ -50,7 +72,25 @@ for command in (
 
 def main() -> None:
     """Run the command line; an error that the user can mend ends it with one sentence."""
+    _run_this_trees_package()
     try:
-        app()
+        app(prog_name="npvae")
     except NpvaeError as error:
         sys.exit(f"npvae: {error}")
+
+
+def _run_this_trees_package() -> None:
+    """Where the working directory has a source of its own, run that, whichever the environment has installed.
+
+    The ledger records the source that lies in the tree: in a second clone, a worktree or an experiment's
+    temporary copy, another tree's package must not make the results.
+    """
+    here = Path("src").resolve()
+    running = Path(npvae.__path__[0]).resolve().parent
+    if (here / "npvae" / "cli").is_dir() and here != running:
+        if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] == str(here):
+            sys.exit(f"npvae: the package that runs is {running}, and not this tree's, {here}")
+        paths = [str(here), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        command = [sys.executable, "-c", "from npvae.cli import main; main()", *sys.argv[1:]]
+        os.execve(sys.executable, command, environment)

@@ -14,6 +14,6 @@ def data(
     ] = None,
 ) -> None:
     """Obtain MNIST and check it against the published sizes and md5 sums."""
-    from npvae.data import fetch
+    from npvae.data.sources import fetch
 
     print(f"MNIST: four files verified, from {fetch(output, source)}", file=sys.stderr)

@@ -2,11 +2,16 @@
 
 import io
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim
+
+if TYPE_CHECKING:
+    from npvae.data.images import Split
+    from npvae.latent.spaces import Space
+    from npvae.params import Params
 
 Checkpoint = Annotated[Path, typer.Option(help="Checkpoint of seed 0.")]
 
@@ -19,19 +24,15 @@ def embed(
     output: Output,
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
-    """Table of where all images lie in X and, where Z has two dimensions, in Z (parquet)."""
-    from npvae.checkpoint import load_models
-    from npvae.data import load_splits
-    from npvae.embed import embedding_table
+    """Table of where all images lie in X or, of the plain VAE, in a Z of two dimensions (parquet)."""
     from npvae.files import write_atomically
+    from npvae.latent.export import embedding_table
     from npvae.params import load_params
 
-    loaded = load_params(params)
-    [(seed, trained)] = load_models(checkpoint, loaded.of_checkpoint(model, z_dim)).items()
-    train, test = load_splits(data, **loaded.data.model_dump())
+    space, train, test = _open(load_params(params), model, z_dim, data, checkpoint)
+    table = embedding_table(space, {"train": train, "test": test}).assign(model=model, z_dim=z_dim, seed=0)
     buffer = io.BytesIO()
-    table = embedding_table(trained, {"train": train, "test": test})
-    table.assign(model=model, z_dim=z_dim, seed=seed).to_parquet(buffer, index=False)
+    table.to_parquet(buffer, index=False)
     write_atomically(output, buffer.getvalue())
 
 
@@ -44,19 +45,13 @@ def interpolate(
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
     """Two training images and those between them, on a line in X or, for the plain VAE, in Z (npz)."""
-    import torch
-
-    from npvae.checkpoint import load_models
-    from npvae.inputs import read_inputs
+    from npvae.latent.export import interpolants
     from npvae.params import load_params
-    from npvae.sample import interpolants
 
     loaded = load_params(params)
-    [trained] = load_models(checkpoint, loaded.of_checkpoint(model, z_dim)).values()
-    (train, _), _, reference = read_inputs(loaded, data)
-    first, last = train[list(loaded.figures.interpolate)]
-    between = interpolants(trained, first, last, loaded.figures.interpolation_steps, train[reference])
-    _save(output, images=torch.cat([first[None], between, last[None]]).numpy())
+    space, train, _ = _open(loaded, model, z_dim, data, checkpoint)
+    ends = train.images[list(loaded.figures.interpolate)]
+    _save(output, images=interpolants(space, ends, loaded.figures.interpolation_steps).numpy())
 
 
 def generate(
@@ -64,24 +59,28 @@ def generate(
 ) -> None:
     """Images decoded from X at the places of test images, thinned so that they do not overlap (npz).
 
-    ``locations`` in X, ``images`` decoded there, and ``side``, their side in units of X.
+    ``locations`` in X, ``images`` decoded there, ``side``, their side in units of X, and ``z_dim``.
     """
-    from npvae.checkpoint import load_models
-    from npvae.embed import Reference, locations
-    from npvae.inputs import read_inputs
-    from npvae.model import NonparametricVAE
+    from npvae.latent.export import thumbnails
     from npvae.params import load_params
-    from npvae.sample import decode_x, thin, thumbnail_side
 
     loaded = load_params(params)
-    [trained] = load_models(checkpoint, loaded.of_checkpoint("npvae", z_dim)).values()
-    assert isinstance(trained, NonparametricVAE)
-    (train, _), (test, _), reference = read_inputs(loaded, data)
-    x = locations(trained, test)
-    side = thumbnail_side(x, loaded.figures.thumbnails)
-    x = x[thin(x, side)]
-    images = decode_x(trained, x, Reference.of(trained, train[reference]))
-    _save(output, locations=x.numpy(), images=images.numpy(), side=side)
+    space, _, test = _open(loaded, "npvae", z_dim, data, checkpoint)
+    places, images, side = thumbnails(space, test.images, loaded.figures.thumbnails)
+    _save(output, locations=places.numpy(), images=images.numpy(), side=side, z_dim=z_dim)
+
+
+def _open(
+    params: "Params", model: Model, z_dim: int, data: Path, checkpoint: Path
+) -> "tuple[Space, Split, Split]":
+    from npvae.data.images import load_splits, random_subset
+    from npvae.latent.spaces import space_of
+    from npvae.model.checkpoint import load_models
+
+    [trained] = load_models(checkpoint, params.recipe(model, z_dim)).values()
+    train, test = load_splits(data, **params.data.model_dump())
+    reference = random_subset(len(train.labels), params.predict.reference_images, seed=0)
+    return space_of(trained, train.images, reference), train, test
 
 
 def _save(path: Path, **arrays: Any) -> None:

@@ -5,39 +5,38 @@ from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, ParamsFile, ZDim
-from npvae.errors import NpvaeError
+from npvae.cli.options import DEFAULT_PARAMS, Drawings, ParamsFile, one_of_each
 
-Outputs = Annotated[list[Path], typer.Option(help="PNG or PDF to write; give the option once for each.")]
-Folder = Annotated[Path, typer.Option(help="Folder of the tables of all models and Z.")]
-Embedding = Annotated[Path, typer.Option(help="Table of the nonparametric VAE.")]
-Sample = Annotated[Path, typer.Option(help="Images generated from X.")]
-Samples = Annotated[list[Path], typer.Option(help="Interpolants, a row each; give the option once for each.")]
-Labels = Annotated[list[str], typer.Option(help="Label of a row, in the same order.")]
+Tables = Annotated[str, typer.Option(help="The embeddings (parquet), as a pattern of {model} and {z}.")]
+Arrays = Annotated[str, typer.Option(help="The interpolants (npz), as a pattern of {model} and {z}.")]
+Generated = Annotated[Path, typer.Option(help="Images generated from X (npz).")]
 
 
-def figure1(output: Outputs) -> None:
+def figure1(output: Drawings) -> None:
     """Draw the graphical models (a) to (e)."""
     from npvae.figures import figure1, style
 
     style.save(figure1.draw(), *output)
 
 
-def figure2(embedding: Embedding, sample: Sample, z_dim: ZDim, output: Outputs) -> None:
-    """Draw X of training and test images, and images decoded from X."""
+def figure2(
+    embeddings: Tables, generated: Generated, output: Drawings, params: ParamsFile = DEFAULT_PARAMS
+) -> None:
+    """Draw X of training and test images, and images decoded from X, at the largest Z."""
     import numpy as np
     import pandas as pd
 
     from npvae.figures import figure2, style
+    from npvae.params import load_params
 
-    with np.load(sample) as arrays:
-        figure = figure2.draw(
-            pd.read_parquet(embedding), arrays["locations"], arrays["images"], float(arrays["side"]), z_dim
-        )
+    z_dim = load_params(params).z_dims[-1]
+    table = pd.read_parquet(one_of_each(embeddings, "npvae", z_dim))
+    with np.load(generated) as arrays:
+        figure = figure2.draw(table, arrays["locations"], arrays["images"], float(arrays["side"]), z_dim)
     style.save(figure, *output)
 
 
-def figure3(embeddings: Folder, output: Outputs, params: ParamsFile = DEFAULT_PARAMS) -> None:
+def figure3(embeddings: Tables, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """Draw Z of the plain VAE above X of the nonparametric VAE, for each dimension of Z."""
     import pandas as pd
 
@@ -45,21 +44,25 @@ def figure3(embeddings: Folder, output: Outputs, params: ParamsFile = DEFAULT_PA
     from npvae.params import load_params
 
     loaded = load_params(params)
-    tables = {}
-    for path in embeddings.glob("*.parquet"):
-        table = pd.read_parquet(path)
-        tables[table["model"].iat[0], int(table["z_dim"].iat[0])] = table
-    wanted = [(model, z_dim) for model in loaded.models for z_dim in loaded.z_dims]
-    if missing := [f"{model} at Z = {z_dim}" for model, z_dim in wanted if (model, z_dim) not in tables]:
-        raise NpvaeError(f"{embeddings}: no embedding of {', '.join(missing)}; run `npvae embed` first")
-    style.save(figure3.draw({key: tables[key] for key in wanted}), *output)
+    tables = {
+        (model, z_dim): pd.read_parquet(one_of_each(embeddings, model, z_dim))
+        for model in loaded.models
+        for z_dim in loaded.z_dims
+    }
+    style.save(figure3.draw(tables), *output)
 
 
-def figure4(sample: Samples, label: Labels, output: Outputs) -> None:
-    """Draw interpolants between two training images."""
+def figure4(interpolants: Arrays, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
+    """Draw interpolants between two training images, in both models at the smallest and the largest Z."""
     import numpy as np
 
     from npvae.figures import figure4, style
+    from npvae.params import load_params
 
-    rows = [(name, np.load(path)["images"]) for name, path in zip(label, sample, strict=True)]
+    loaded = load_params(params)
+    rows = {}
+    for model in loaded.models:
+        for z_dim in dict.fromkeys((loaded.z_dims[0], loaded.z_dims[-1])):
+            with np.load(one_of_each(interpolants, model, z_dim)) as arrays:
+                rows[model, z_dim] = arrays["images"]
     style.save(figure4.draw(rows), *output)

@@ -1,13 +1,33 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how one file is named for each model and Z."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-Model = Annotated[Literal["vae", "npvae"], typer.Option(help="The plain or the nonparametric VAE.")]
+from npvae.errors import NpvaeError
+from npvae.settings import ModelName
+
+Model = Annotated[ModelName, typer.Option(help="The plain or the nonparametric VAE.")]
 ZDim = Annotated[int, typer.Option(min=1, help="Dimension of Z.")]
 Mnist = Annotated[Path, typer.Option(help="Folder of MNIST's four idx files.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
+Drawings = Annotated[list[Path], typer.Option(help="PNG or PDF to write; give the option once for each.")]
+ClassifierFile = Annotated[Path, typer.Option(help="The classifier's weights (safetensors).")]
+State = Annotated[
+    Path, typer.Option(help="Folder of what a killed training goes on from; emptied at the end.")
+]
 ParamsFile = Annotated[Path, typer.Option(help="Parameter file.")]
 DEFAULT_PARAMS = Path("params.yaml")
+
+
+def one_of_each(pattern: str, model: str, z_dim: int) -> Path:
+    """The file of one model and Z: ``pattern`` with ``{model}`` and ``{z}`` filled in.
+
+    Raises:
+        NpvaeError: it is not there.
+    """
+    path = Path(pattern.replace("{model}", model).replace("{z}", str(z_dim)))
+    if not path.is_file():
+        raise NpvaeError(f"{path}: missing; its stage has not run")
+    return path

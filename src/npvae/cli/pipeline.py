@@ -2,6 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from npvae.cli.options import DEFAULT_PARAMS, ParamsFile
 from npvae.errors import NpvaeError
@@ -15,27 +18,38 @@ def params(params: ParamsFile = DEFAULT_PARAMS) -> None:
     print(f"{params}: valid")
 
 
-def prune() -> None:
-    """Remove what earlier parameters left behind: files beside the outputs, and their records in dvc.lock.
+def prune(
+    definition: Annotated[
+        str, typer.Option(help="The dvc.yaml whose stages are meant; others stay.")
+    ] = "dvc.yaml",
+) -> None:
+    """Remove what stages made for other parameters, as the ledger knows it, and those records in the ledger.
 
     Without it, a stage that depends on a folder would see files of Z dimensions that nobody asks for now.
+    What the ledger doesn't know, or what was changed since, is left.
     """
-    from npvae.pipeline import prune
+    from dvcrules.pipeline import prune
 
-    for removed in prune(Path.cwd()):
-        print(f"prune: removed {removed}", file=sys.stderr)
+    pruned = prune(Path.cwd(), definition)
+    for path in pruned.removed:
+        print(f"prune: removed {path}", file=sys.stderr)
+    for path in pruned.left:
+        print(f"prune: left {path}, which was changed after it was made", file=sys.stderr)
 
 
 def check() -> None:
     """Check that every figure and metric that dvc.yaml declares is there, whole and up to date.
 
-    Needs neither DVC's cache nor the checkpoints: dvc.lock is compared with the tree.
+    Needs neither DVC's cache nor the checkpoints: dvc.lock is compared with the tree. Results of studies that
+    were made before a change are named, and are no error.
     """
-    from npvae.check import problems
+    from npvae.provenance.check import check
 
-    found = problems(Path.cwd())
-    for problem in found:
+    problems, older = check(Path.cwd())
+    for study in sorted({line.partition(":")[0] for line in older}):
+        print(f"check: older than this tree, as no default run makes it: {study}", file=sys.stderr)
+    for problem in problems:
         print(f"check: {problem}", file=sys.stderr)
-    if found:
-        raise NpvaeError(f"{len(found)} artefacts or records are not up to date; run `dvc repro`")
+    if problems:
+        raise NpvaeError(f"{len(problems)} artefacts or records are not up to date; run `dvc repro`")
     print("check: every figure and metric is up to date")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Mnist, Output, ParamsFile
+from npvae.cli.options import DEFAULT_PARAMS, ClassifierFile, Drawings, Mnist, Output, ParamsFile, State
 
 Folder = Annotated[Path, typer.Option(help="Folder of the points' tables (CSV).")]
 
@@ -14,45 +14,46 @@ Folder = Annotated[Path, typer.Option(help="Folder of the points' tables (CSV)."
 def sweep_point(
     point: Annotated[str, typer.Option(help="KEY=VALUE, as in params.yaml: npvae.match_weight=0.3")],
     data: Mnist,
-    judge: Annotated[Path, typer.Option(help="The judge's weights (safetensors).")],
+    classifier: ClassifierFile,
     output: Output,
+    state: State,
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
     """Train the nonparametric VAE with one parameter changed, and measure it (tidy CSV)."""
     import pandas as pd
 
-    from npvae.checkpoint import new_model
+    from npvae import machine
+    from npvae.data.images import load_splits, random_subset
     from npvae.files import write_atomically
-    from npvae.inputs import fastest_device, read_inputs
-    from npvae.judge import load_judge
-    from npvae.measures.suite import Sizes, Yardstick, measure
-    from npvae.metrics import evaluate
+    from npvae.measures.classifier import load_classifier
+    from npvae.measures.suite import measure
+    from npvae.measures.yardstick import Yardstick
     from npvae.params import load_params
-    from npvae.train import Epoch, fit
+    from npvae.training.history import Epoch
+    from npvae.training.resume import forget
+    from npvae.training.seeds import fit_seeds
 
-    loaded = load_params(params).changed(point)
-    wanted = loaded.of_checkpoint("npvae", loaded.sweep.z_dim)
-    device = fastest_device()
-    train, test, reference = read_inputs(loaded, data, device)
+    machine.keep_freed_memory()
+    loaded, device = load_params(params).changed(point), machine.fastest_device()
+    train, test = (split.to(device) for split in load_splits(data, **loaded.data.model_dump()))
+    reference = random_subset(len(train.labels), loaded.predict.reference_images, seed=0).to(device)
 
     def report(epoch: Epoch) -> None:
         print(f"sweep {point}: epoch {epoch.epoch}/{loaded.train.epochs}", file=sys.stderr, flush=True)
 
-    model = new_model(wanted, seed=0).to(device)
-    options = loaded.train.model_dump(exclude={"seeds"}) | wanted["npvae"]
-    options.pop("initial_length_scale")
-    fit(model, train.images, seed=0, on_epoch=report, **options)
-    yardstick = Yardstick(load_judge(judge).to(device), train, test, Sizes(**loaded.measure.model_dump()))
-    measures = evaluate(model, train, test, reference, **loaded.evaluate.model_dump())
-    measures |= measure(model, yardstick, reference)
+    recipe = loaded.recipe("npvae", loaded.sweep.z_dim)
+    models, _ = fit_seeds(recipe, [0], train.images, on_epoch=report, states=state)
+    yardstick = Yardstick(load_classifier(classifier).to(device), train, test, loaded.measure)
+    measures = measure(models[0], yardstick, reference)
     rows = [{"point": point, "measure": name, "value": value} for name, value in measures.items()]
     write_atomically(output, pd.DataFrame(rows).to_csv(index=False))
+    forget(state)
 
 
 def sweep(
     points: Folder,
     page: Annotated[Path, typer.Option(help="Markdown file to write.")],
-    output: Annotated[list[Path], typer.Option(help="PNG or PDF to write; give the option once for each.")],
+    output: Drawings,
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
     """Show which choice moves which claim: a table and a figure."""

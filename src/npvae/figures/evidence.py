@@ -48,7 +48,7 @@ _NPVAE = _Series("npvae", "nonparametric VAE\nin (d): along lines in X", style.A
 # name, detail, unit
 _PANELS = (
     ("(a) digits in the embedding", "10 nearest neighbours in X, or in Z of the VAE", "accuracy"),
-    ("(b) reconstruction", "of test images, lower is better", "nats an image"),
+    ("(b) reconstruction", "of test images, lower is better", "nats per image"),
     ("(c) samples", "against test images, lower is better", "unbiased MMD²"),
     ("(d) interpolation", "mean along paths between two digits", "classifier's confidence"),
     ("(e) match", "E[z] predicted from X, test images", "R²"),
@@ -62,17 +62,18 @@ def draw(measures: pd.DataFrame, comparators: pd.DataFrame, real: Mapping[str, f
 
     Args:
         measures: columns ``model`` (vae or npvae), ``z_dim``, ``seed``, ``measure``, ``value``.
-        comparators: other embeddings; columns ``method``, ``measure`` (``knn_10`` is shown), ``value``.
+        comparators: other embeddings, of which ``digit_accuracy`` is shown; columns ``method``, ``measure``,
+            ``value``.
         real: what real images give, by measure: ``sample_mmd2`` and ``sample_confidence``.
     """
     z_dims = sorted(measures["z_dim"].unique().tolist())
     ends = list(dict.fromkeys((z_dims[0], z_dims[-1])))
     paths = {_VAE: "linear_z_confidence", _ARC: "slerp_z_confidence", _NPVAE: "linear_x_confidence"}
-    others = comparators[comparators["measure"] == "knn_10"].set_index("method")["value"]
+    others = comparators[comparators["measure"] == "digit_accuracy"].set_index("method")["value"]
     with style.styled():
         figure = Figure(figsize=(style.TEXT, 2 * _ROW + _APART))
         a, b, c, d, e = (_panel(figure, index, *words) for index, words in enumerate(_PANELS))
-        for axes, measure in ((a, "knn_10"), (b, "reconstruction"), (c, "sample_mmd2")):
+        for axes, measure in ((a, "digit_accuracy"), (b, "reconstruction"), (c, "sample_mmd2")):
             _points(axes, measures, z_dims, {_VAE: measure, _NPVAE: measure})
         _points(d, measures, ends, paths)
         _points(e, measures, z_dims, {_NPVAE: "match_r2"})

@@ -7,10 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from npvae.figures import style
+from npvae.settings import ModelName
 
 _GAP, _LABEL, _HEAD, _FOOT = 0.1, 0.42, 0.24, 0.46  # inches
 _LARGEST = 2.2
-_ROWS = (("vae", "z", "Z of the VAE"), ("npvae", "x", "X of the\nnonparametric VAE"))
+_ROWS: tuple[tuple[ModelName, str, str], ...] = (
+    ("vae", "z", "Z of the VAE"),
+    ("npvae", "x", "X of the\nnonparametric VAE"),
+)
 
 
 def _explain(axes: Axes, z_dim: int) -> None:
@@ -30,7 +34,7 @@ def _explain(axes: Axes, z_dim: int) -> None:
         spine.set_linestyle((0, (4, 4)))
 
 
-def draw(embeddings: Mapping[tuple[str, int], pd.DataFrame]) -> Figure:
+def draw(embeddings: Mapping[tuple[ModelName, int], pd.DataFrame]) -> Figure:
     """A column for each dimension of Z: the plain VAE's Z above the nonparametric VAE's X.
 
     The paper does not say which images its Figure 3 shows; these are the test images.

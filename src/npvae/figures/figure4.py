@@ -1,6 +1,6 @@
 """Figure 4: images between two images, through Z and through X."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -8,6 +8,7 @@ from matplotlib.textpath import TextPath
 
 from npvae.figures import style
 from npvae.figures.style import Array
+from npvae.settings import ModelName
 
 _GAP, _APART, _HEAD, _AFTER_LABEL = 0.03, 0.09, 0.2, 0.12  # inches
 _PIXELS = 28
@@ -18,16 +19,20 @@ def _width(text: str) -> float:
     return max(TextPath((0, 0), line, size=style.SIZE).get_extents().width for line in text.split("\n")) / 72
 
 
-def draw(rows: Sequence[tuple[str, Array]]) -> Figure:
-    """A row of images for each label, the two real images set apart at its ends.
+def _label(model: ModelName, z_dim: int) -> str:
+    return f"VAE,\nZ = {z_dim} (in Z)" if model == "vae" else f"nonparametric VAE,\nZ = {z_dim} (in X)"
+
+
+def draw(rows: Mapping[tuple[ModelName, int], Array]) -> Figure:
+    """A row of images for each model and dimension of Z, the two real images set apart at its ends.
 
     Args:
-        rows: label and images ``[n + 2, 784]`` in [0, 1], of which the first and the last are the real
-            ones. A label is broken after its commas.
+        rows: by model (vae or npvae) and dimension of Z, images ``[n + 2, 784]`` in [0, 1], of which the
+            first and the last are the real ones.
     """
-    count = len(rows[0][1])
+    count = len(next(iter(rows.values())))
     with style.styled():
-        labels = [label.replace(", ", ",\n") for label, _ in rows]
+        labels = [_label(*key) for key in rows]
         start = style.MARGIN + max(map(_width, labels)) + _AFTER_LABEL
         side = (style.TEXT - start - 2 * _APART - (count - 1) * _GAP - style.MARGIN) / count
         lefts = [
@@ -38,7 +43,7 @@ def draw(rows: Sequence[tuple[str, Array]]) -> Figure:
         figure = Figure(figsize=(style.TEXT, height))
         # one set of axes in inches: images, frames and words share its coordinates
         axes = style.panel(figure, 0, 0, style.TEXT, height, frame_on=False)
-        for row, (label, (_, images)) in enumerate(zip(labels, rows, strict=True)):
+        for row, (label, images) in enumerate(zip(labels, rows.values(), strict=True)):
             bottom = height - _HEAD - row * (side + _GAP) - side
             axes.text(style.MARGIN, bottom + side / 2, label, va="center", linespacing=1.3)
             for index, (left, image) in enumerate(zip(lefts, images, strict=True)):

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from npvae.figures import style
 
 MEASURES = {
-    "knn_10": "10-NN accuracy\nin X",
+    "digit_accuracy": "10-NN accuracy\nin X",
     "reconstruction": "reconstruction\nfrom E[z], nats",
     "sample_mmd2": "MMD² of\nsamples",
     "linear_x_confidence": "confidence\nalong lines in X",
@@ -18,7 +18,7 @@ _LABELS, _GAP, _ROW, _HEAD, _FOOT = 1.75, 0.14, 0.2, 0.42, 0.3  # inches
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A row a point and a column for each of :data:`MEASURES`; the line is the first point, the default.
+    """A row per point and a column for each of :data:`MEASURES`; the line is the first point, the default.
 
     Args:
         table: indexed by point, with the measures as columns.

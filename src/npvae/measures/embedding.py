@@ -7,7 +7,7 @@ from sklearn.metrics import silhouette_score
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from npvae.data import Split, random_subset
+from npvae.data.images import Split, grey, random_subset
 from npvae.measures.neighbours import Neighbours
 
 
@@ -32,34 +32,24 @@ def digit_accuracy(
     return float((votes.argmax(1) == test_labels).double().mean())
 
 
-def embedding_measures(
-    train: Split, test: Split, train_points: Tensor, test_points: Tensor, *, subset: int, seed: int
-) -> dict[str, float]:
-    """``knn_1``, ``knn_10``, ``trustworthiness`` and ``silhouette`` of an embedding.
+def map_measures(test: Split, points: Tensor, *, subset: int, seed: int) -> dict[str, float]:
+    """``trustworthiness`` and ``silhouette`` of a map of two dimensions.
 
-    Nearest-neighbour digit accuracy of the test images among the training images; trustworthiness (Venna
-    and Kaski, 2001; k = 5) and the silhouette of the digits (Rousseeuw, 1987) on ``subset`` test images
-    that are drawn.
+    Trustworthiness (Venna and Kaski, 2001; k = 5) and the silhouette of the digits (Rousseeuw, 1987), on
+    ``subset`` test images that are drawn: both are quadratic.
 
     Args:
-        train: images and digits ``[M]``.
         test: images and digits ``[N]``.
-        train_points: ``[M, D]``.
-        test_points: ``[N, D]``.
-        subset: how many test images the two quadratic measures take.
+        points: ``[N, D]``, where they lie.
+        subset: how many of them are taken.
         seed: of their draw.
     """
-    accuracies = {
-        f"knn_{neighbours}": digit_accuracy(
-            train_points, train.labels, test_points, test.labels, neighbours=neighbours
-        )
-        for neighbours in (1, 10)
-    }
     chosen = random_subset(len(test.labels), subset, seed=seed).to(test.labels.device)
-    images, points, digits = (one[chosen].cpu().numpy() for one in (test.images, test_points, test.labels))
-    return accuracies | {
-        "trustworthiness": float(trustworthiness(images, points, n_neighbors=5)),
-        "silhouette": float(silhouette_score(points, digits)),
+    images = grey(test.images[chosen]).cpu().numpy()
+    places, digits = (one[chosen].cpu().numpy() for one in (points, test.labels))
+    return {
+        "trustworthiness": float(trustworthiness(images, places, n_neighbors=5)),
+        "silhouette": float(silhouette_score(places, digits)),
     }
 
 

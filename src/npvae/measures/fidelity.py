@@ -29,7 +29,7 @@ def mmd2(a: Tensor, b: Tensor, bandwidth: float, *, rows: int = 1_000) -> float:
 
 
 def opinion(probabilities: Tensor) -> dict[str, float]:
-    """Mean ``confidence`` (largest probability) and mean ``entropy`` in nats of the judge's ``[N, 10]``."""
+    """Mean ``confidence`` (largest probability) and mean ``entropy`` in nats of rows ``[N, 10]``."""
     return {
         "confidence": float(probabilities.amax(-1).mean()),
         "entropy": float(torch.special.entr(probabilities).sum(-1).mean()),
@@ -37,7 +37,7 @@ def opinion(probabilities: Tensor) -> dict[str, float]:
 
 
 def label_distance(probabilities: Tensor, labels: Tensor) -> float:
-    """Total variation, in [0, 1], between histograms of digits judged ``[N, 10]`` and given ``[M]``."""
-    judged = torch.bincount(probabilities.argmax(-1), minlength=10).double() / len(probabilities)
+    """Total variation, in [0, 1], between histograms of digits told ``[N, 10]`` and given ``[M]``."""
+    told = torch.bincount(probabilities.argmax(-1), minlength=10).double() / len(probabilities)
     given = torch.bincount(labels, minlength=10).double() / len(labels)
-    return float((judged - given).abs().sum() / 2)
+    return float((told - given).abs().sum() / 2)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from npvae.model import VAE
+from npvae.data.images import grey
+from npvae.model.vae import VAE
 
 LogLikelihood = Callable[[Tensor, Tensor], Tensor]
 
@@ -60,7 +61,7 @@ def log_likelihoods(
 
     Args:
         model: in evaluation mode.
-        images: in [0, 1], grey or binary.
+        images: uint8, or in [0, 1], grey or binary.
         samples: k of :func:`importance_weighted`.
         seed: of the samples.
         batch_size: images at a time.
@@ -75,7 +76,7 @@ def log_likelihoods(
         return (y * logits).sum(-1) - softplus.sum(-1)
 
     estimates = [
-        importance_weighted(log_likelihood, batch, *model.encode(batch), samples, noise, rows=rows)
+        importance_weighted(log_likelihood, grey(batch), *model.encode(batch), samples, noise, rows=rows)
         for batch in images.split(batch_size)
     ]
     return torch.cat(estimates)
@@ -89,4 +90,4 @@ def negative_log_likelihood(model: VAE, images: Tensor, *, samples: int, seed: i
 def binarise(images: Tensor, *, seed: int) -> Tensor:
     """Random binarisation: pixels drawn with the grey values as probabilities."""
     noise = torch.Generator(images.device).manual_seed(seed)
-    return images.bernoulli(generator=noise)
+    return grey(images).bernoulli(generator=noise)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from npvae.data.images import grey, in_batches
+
 
 class Neighbours:
     """Points ``[M, D]`` whose nearest to others are asked for, by Euclidean distance.
@@ -12,17 +14,19 @@ class Neighbours:
     interpolated images, none missed its nearest with 15 candidates to spare.
 
     Args:
-        points: ``[M, D]``.
+        points: ``[M, D]``, floats, or images as uint8, which stand for grey values and stay as they are.
         components: how many principal components choose the candidates.
+        rows: points at a time.
     """
 
-    def __init__(self, points: Tensor, *, components: int = 128) -> None:
-        self.points, self._mean = points, points.mean(0)
-        centred = points - self._mean
+    def __init__(self, points: Tensor, *, components: int = 128, rows: int = 5_000) -> None:
+        self.points = points
+        self._mean = torch.stack([grey(chunk).sum(0) for chunk in points.split(rows)]).sum(0) / len(points)
+        covariance = sum((centred := grey(chunk) - self._mean).T @ centred for chunk in points.split(rows))
         # eigenvalues ascend
-        self._axes = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -components:]
-        self._projected = (centred @ self._axes).T
-        self._norms = centred.square().sum(-1)
+        self._axes = torch.linalg.eigh(covariance).eigenvectors[:, -components:]
+        self._projected = in_batches(lambda chunk: (grey(chunk) - self._mean) @ self._axes, points, rows).T
+        self._norms = in_batches(lambda chunk: (grey(chunk) - self._mean).square().sum(-1), points, rows)
 
     def nearest(
         self, queries: Tensor, count: int = 1, *, spare: int = 15, rows: int = 200
@@ -37,12 +41,12 @@ class Neighbours:
         """
         candidates = min(count + spare, len(self.points))
         distances, indices = [], []
-        for chunk in queries.split(rows):
+        for chunk in map(grey, queries.split(rows)):
             projected = (chunk - self._mean) @ self._axes
             # the squared distances less what is the same for all points
             rough = torch.addmm(self._norms, projected, self._projected, alpha=-2)
             chosen = rough.topk(candidates, largest=False).indices
-            exact = (chunk[:, None] - self.points[chosen]).square().sum(-1)
+            exact = (chunk[:, None] - grey(self.points[chosen])).square().sum(-1)
             squared, order = exact.topk(count, largest=False)
             distances.append(squared.sqrt())
             indices.append(chosen.gather(1, order))

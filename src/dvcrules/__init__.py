@@ -1,0 +1,1 @@
+"""A bridge between DVC and Snakemake: the stages of a dvc.yaml as rules, and a ledger of no others."""

@@ -1,0 +1,120 @@
+"""Images: read from idx files, kept as the bytes that they are, made grey values when they are used."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from npvae.errors import NpvaeError
+
+
+class Split(NamedTuple):
+    """Images ``[N, pixels]``, uint8 as stored (or float grey values in [0, 1]), and digits ``[N]``, int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "Split":
+        """The same on ``device``."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def draw(self, count: int, *, seed: int) -> "Split":
+        """``count`` images drawn by :func:`random_subset`; MNIST's own order is not a random one."""
+        chosen = random_subset(len(self.labels), count, seed=seed).to(self.labels.device)
+        return Split(self.images[chosen], self.labels[chosen])
+
+
+def random_subset(total: int, count: int, *, seed: int) -> Tensor:
+    """Indices ``[count]`` of some of ``total`` items, no two the same; all in order if there are no more."""
+    if count >= total:
+        return torch.arange(total)
+    return torch.randperm(total, generator=torch.Generator().manual_seed(seed))[:count]
+
+
+def grey(images: Tensor) -> Tensor:
+    """Grey values in [0, 1] of images, same shape: uint8 divided by 255, bool as 0 and 1, floats as they are.
+
+    Raises:
+        NpvaeError: images of another type, whose scale nobody can know.
+    """
+    if images.dtype == torch.uint8:
+        return images.float().div_(255)
+    if images.dtype == torch.bool:
+        return images.float()
+    if images.is_floating_point():
+        return images
+    kind = str(images.dtype).removeprefix("torch.")
+    raise NpvaeError(f"images of type {kind}: give uint8 (0 to 255), bool or floats in [0, 1]")
+
+
+def require_grey(images: Tensor) -> None:
+    """Check, once for a whole set, what :func:`grey` takes on trust batch by batch.
+
+    Raises:
+        NpvaeError: floats that are NaN or outside [0, 1], or images of a type without a known scale.
+    """
+    grey(images[:1])
+    if images.is_floating_point() and len(images):
+        low, high = images.amin().item(), images.amax().item()
+        if not (low >= 0 and high <= 1):
+            raise NpvaeError(f"images with values from {low:g} to {high:g}: grey values must be in [0, 1]")
+
+
+@torch.no_grad()
+def in_batches(function: Callable[[Tensor], Tensor], images: Tensor, batch_size: int = 1_000) -> Tensor:
+    """``function`` of all images, ``[N, ...] -> [N, ...]``, a batch at a time, without gradients."""
+    return torch.cat([function(batch) for batch in images.split(batch_size)])
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The array of bytes in an idx file, of the shape that its header states.
+
+    Raises:
+        NpvaeError: the file is missing, no idx file of bytes, or not of the length that its header states.
+    """
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError:
+        raise NpvaeError(f"{path}: missing; run `npvae data` first") from None
+    axes = int(content[3]) if len(content) >= 4 and content[:3].tolist() == [0, 0, 8] else 0
+    header = 4 * (1 + axes)
+    if not axes or len(content) < header:
+        raise NpvaeError(f"{path}: not an idx file of bytes")
+    shape = content[4:header].view(">u4").tolist()
+    if len(content) != (stated := header + math.prod(shape)):
+        raise NpvaeError(f"{path}: {len(content)} bytes instead of {stated}")
+    return content[header:].reshape(shape)
+
+
+def load_train_images(folder: Path, *, skip: int = 5_000, count: int = 55_000) -> Tensor:
+    """``count`` of MNIST's 60,000 training images after the first ``skip``: ``[count, 784]``, uint8."""
+    images = read_idx(folder / "train-images-idx3-ubyte")
+    return torch.from_numpy(images.reshape(len(images), -1)[skip : skip + count])
+
+
+def load_train(folder: Path, *, skip: int = 5_000, count: int = 55_000) -> Split:
+    """The training images (see :func:`load_train_images`) and their digits."""
+    labels = read_idx(folder / "train-labels-idx1-ubyte")[skip : skip + count]
+    images = load_train_images(folder, skip=skip, count=count)
+    return Split(images, torch.from_numpy(labels.astype(np.int64)))
+
+
+def load_test(folder: Path, *, count: int = 10_000) -> Split:
+    """The first ``count`` of MNIST's 10,000 test images, and their digits."""
+    images = read_idx(folder / "t10k-images-idx3-ubyte")
+    labels = read_idx(folder / "t10k-labels-idx1-ubyte")[:count]
+    return Split(
+        torch.from_numpy(images.reshape(len(images), -1)[:count]), torch.from_numpy(labels.astype(np.int64))
+    )
+
+
+def load_splits(
+    folder: Path, *, validation_images: int, train_images: int, test_images: int
+) -> tuple[Split, Split]:
+    """Training and test images; see :func:`load_train` and :func:`load_test`."""
+    train = load_train(folder, skip=validation_images, count=train_images)
+    return train, load_test(folder, count=test_images)

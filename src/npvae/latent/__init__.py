@@ -1,0 +1,1 @@
+"""The latent spaces X and Z of a trained model: where images lie, and what lies where there are none."""

@@ -1,0 +1,123 @@
+"""A small convolutional classifier of MNIST, in whose eyes generated images are measured."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from npvae import machine, settings
+from npvae.data.images import Split, grey, in_batches
+from npvae.errors import NpvaeError
+from npvae.files import write_atomically
+
+
+class Classifier(nn.Module):
+    """Two convolutions and a hidden layer; about 0.1 million weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Unflatten(1, (1, 28, 28)),
+            nn.Conv2d(1, 16, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * 7 * 7, 64),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(64, 10)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last hidden layer: ``[N, 784] -> [N, 64]``."""
+        return self.body(grey(images))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the digits: ``[N, 784] -> [N, 10]``."""
+        return self.head(self.features(images))
+
+
+def fit_classifier(
+    train: Split,
+    options: settings.Classifier | None = None,
+    *,
+    batch_size: int = 128,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> Classifier:
+    """Train a classifier by Adam on cross entropy, the learning rate falling to zero along a cosine.
+
+    Args:
+        train: images and digits.
+        options: seed, epochs, first learning rate, and the precision of the convolutions and matrix products;
+            parameters and loss stay in float32.
+        batch_size: images per step.
+        on_epoch: called with each epoch and its mean loss in nats.
+
+    Raises:
+        NpvaeError: a loss is not finite.
+    """
+    options = options or settings.Classifier()
+    seed, epochs, device = options.seed, options.epochs, train.images.device
+    bfloat16 = machine.resolve(options.precision, device) == "bfloat16"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = Classifier().to(device).to(memory_format=torch.channels_last)
+    shuffler = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.Adam(classifier.parameters(), lr=options.learning_rate, fused=True)
+    steps = -(-len(train.images) // batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
+    for epoch in range(1, epochs + 1):
+        total = 0.0
+        order = torch.randperm(len(train.images), generator=shuffler).to(device)
+        for batch in order.split(batch_size):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                logits = classifier(train.images[batch])
+            loss = F.cross_entropy(logits.float(), train.labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.item() * len(batch)
+        if not torch.isfinite(torch.tensor(total)):
+            raise NpvaeError(f"the classifier's loss is not finite in epoch {epoch}: nothing was saved")
+        if on_epoch:
+            on_epoch(epoch, total / len(order))
+    # the weights' usual layout, the only one that safetensors takes
+    return classifier.to(memory_format=torch.contiguous_format).eval()
+
+
+def save_classifier(path: Path, classifier: Classifier) -> None:
+    """Write the weights (safetensors)."""
+    write_atomically(path, save({name: tensor.cpu() for name, tensor in classifier.state_dict().items()}))
+
+
+def load_classifier(path: Path) -> Classifier:
+    """Read what :func:`save_classifier` wrote, in evaluation mode on the CPU.
+
+    Raises:
+        NpvaeError: the file is missing or holds something else.
+    """
+    classifier = Classifier()
+    try:
+        classifier.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise NpvaeError(f"{path}: missing; run `npvae classifier` first") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise NpvaeError(f"{path}: not a classifier's weights ({' '.join(str(error).split())})") from None
+    return classifier.eval()
+
+
+def probabilities(classifier: Classifier, images: Tensor) -> Tensor:
+    """What the classifier thinks of images: ``[N, 784] -> [N, 10]``, rows summing to 1."""
+    return in_batches(lambda batch: classifier(batch).softmax(-1), images)
+
+
+def accuracy(classifier: Classifier, split: Split) -> float:
+    """Share of images whose digit the classifier tells."""
+    return float((probabilities(classifier, split.images).argmax(-1) == split.labels).double().mean())

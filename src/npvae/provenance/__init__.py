@@ -1,0 +1,1 @@
+"""Are the committed artefacts those of this tree?"""

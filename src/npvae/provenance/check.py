@@ -1,0 +1,100 @@
+"""Are the committed artefacts whole, and are they those of this tree?
+
+``dvc repro --dry --allow-missing`` can't tell in a clone without DVC's cache: it stops with an error where
+a stage changed whose inputs are missing. Here dvc.lock itself is the evidence. An artefact is up to date if,
+for it and all that it comes from, the recorded command, parameters and source files are those of the tree,
+and each recorded input is the recorded output of the stage before.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from dvc.dependency import ParamsDependency
+from dvc.dependency.base import Dependency
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+from dvc_data.hashfile.state import StateNoop
+from dvc_data.hashfile.tree import Tree
+
+from dvcrules.pipeline import DEFAULT, LEDGER, records
+from npvae.provenance.artefacts import artefact_problems
+
+
+class Found(NamedTuple):
+    """What a check finds, a sentence each."""
+
+    problems: list[str]
+    older: list[str]  # results of studies that were made before a change: right, but of an earlier tree
+
+
+def check(root: Path) -> Found:
+    """Hold the artefacts and records under ``root`` against its tree."""
+    found = Found([], [])
+    with Repo(str(root)) as repo:
+        repo.cache.local.state = StateNoop()  # DVC remembers hashes by time and size; here bytes count
+        repo_root = Path(repo.root_dir)
+        stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
+        outs = [out for stage in stages for out in stage.outs]
+        undeclared = sorted(records(root).keys() - {stage.name for stage in stages})
+        found.problems.extend(
+            f"{LEDGER}: {name}: recorded, but dvc.yaml does not declare it" for name in undeclared
+        )
+        for stage in stages:
+            study = Path(stage.path) != repo_root / DEFAULT
+            if not all(out.hash_info for out in stage.outs):
+                # a study need not have run; but then it has no results
+                if not study:
+                    found.problems.append(f"{stage.name}: never run")
+                elif any(out.exists for out in stage.outs):
+                    found.older.append(f"{stage.name}: has results of an earlier definition")
+                continue
+            changes = [f"{stage.name}: {change}" for change in _changes(stage, outs)]
+            (found.older if study else found.problems).extend(changes)
+            found.problems.extend(f"{stage.name}: {problem}" for problem in _output_problems(stage))
+    return found
+
+
+def _changes(stage: PipelineStage, outs: list[Output]) -> Iterator[str]:
+    if stage.cmd_changed:
+        yield "its command changed since it ran"
+    for dep in () if stage.frozen else stage.deps:
+        yield from _dependency_problems(dep, outs)
+
+
+def _output_problems(stage: PipelineStage) -> Iterator[str]:
+    for out in stage.outs:
+        state = out.status()
+        if not out.use_cache:
+            if state:
+                yield f"{out}: {'missing' if not out.exists else 'not the file that was recorded'}"
+            else:
+                yield from artefact_problems(Path(out.fs_path), str(out))
+        elif out.exists and out.changed_checksum():
+            yield f"{out}: not the file that was recorded"
+
+
+def _dependency_problems(dep: Dependency, outs: list[Output]) -> Iterator[str]:
+    if isinstance(dep, ParamsDependency):
+        for changes in dep.status().values():
+            yield from (f"parameter {key} {change}" for key, change in changes.items())
+        return
+    producers = [out for out in outs if out.fs_path == dep.fs_path or dep.fs.isin(out.fs_path, dep.fs_path)]
+    if producers and _recorded_hash(dep, producers) != dep.hash_info.value:
+        yield f"{dep}: made from another version than the recorded one"
+    if dep.exists and dep.changed_checksum():
+        yield f"{dep}: changed since it ran"
+    elif not dep.exists and not producers:
+        yield f"{dep}: missing"
+
+
+def _recorded_hash(dep: Dependency, producers: list[Output]) -> str | None:
+    """The hash of ``dep`` by the records of the stages that make it: a file, or a folder of their files."""
+    if producers[0].fs_path == dep.fs_path:
+        return producers[0].hash_info.value
+    tree = Tree()
+    for out in producers:
+        tree.add(dep.fs.relparts(out.fs_path, dep.fs_path), out.meta, out.hash_info)
+    tree.digest()
+    return tree.hash_info.value

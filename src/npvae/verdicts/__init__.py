@@ -1,0 +1,1 @@
+"""The paper's claims, the rules that decide them, and the page that shows it."""

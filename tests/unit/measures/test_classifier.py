@@ -1,0 +1,151 @@
+"""The classifier's features and training, on images that a few steps suffice to tell apart."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from npvae import machine, settings
+from npvae.data.images import Split, grey
+from npvae.errors import NpvaeError
+from npvae.measures.classifier import (
+    Classifier,
+    accuracy,
+    fit_classifier,
+    load_classifier,
+    probabilities,
+    save_classifier,
+)
+from npvae.settings import Precision
+
+
+def bars(count: int, seed: int) -> Split:
+    """Noisy images with a bright column, the digit says which."""
+    noise = torch.Generator().manual_seed(seed)
+    labels = torch.randint(10, (count,), generator=noise)
+    images = torch.rand(count, 28, 28, generator=noise) * 0.3
+    images[torch.arange(count), :, 2 * labels + 4] = 1
+    return Split(images.flatten(1), labels)
+
+
+def options(
+    *, seed: int = 0, epochs: int = 1, learning_rate: float = 3e-3, precision: Precision = "float32"
+) -> settings.Classifier:
+    return settings.Classifier(seed=seed, epochs=epochs, learning_rate=learning_rate, precision=precision)
+
+
+def test_features_are_what_the_last_layer_sees() -> None:
+    classifier, images = Classifier(), torch.rand(3, 784)
+    features = classifier.features(images)
+    assert features.shape == (3, 64)
+    torch.testing.assert_close(classifier(images), features @ classifier.head.weight.T + classifier.head.bias)
+
+
+def test_probabilities_are_the_softmax_of_the_logits() -> None:
+    classifier, images = Classifier(), torch.rand(3, 784)
+    exponentials = classifier(images).double().exp()
+    expected = exponentials / exponentials.sum(-1, keepdim=True)
+    torch.testing.assert_close(probabilities(classifier, images).double(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_accuracy_counts_the_digits_told() -> None:
+    classifier, images = Classifier(), torch.rand(8, 784)
+    told = classifier(images).argmax(-1)
+    labels = torch.where(torch.arange(8) < 6, told, (told + 1) % 10)
+    assert accuracy(classifier, Split(images, labels)) == 0.75
+
+
+def test_each_epoch_is_reported_once_and_the_loss_falls() -> None:
+    reports: list[tuple[int, float]] = []
+    classifier = fit_classifier(
+        bars(320, 0), options(epochs=4), batch_size=16, on_epoch=lambda *report: reports.append(report)
+    )
+    epochs, losses = zip(*reports, strict=True)
+    assert epochs == (1, 2, 3, 4)
+    assert losses[-1] < losses[0] / 2
+    assert not classifier.training
+
+
+def test_the_seed_decides_the_weights_and_the_global_state_stays() -> None:
+    train = bars(200, 0)
+    before = torch.get_rng_state()
+    classifiers = [fit_classifier(train, options(seed=seed)) for seed in (0, 1)]
+    assert torch.get_rng_state().equal(before)
+    weights = [classifier.head.weight for classifier in classifiers]
+    assert not weights[0].equal(weights[1])
+    torch.rand(7)  # another global state, the same classifier
+    assert fit_classifier(train, options(seed=0)).head.weight.equal(weights[0])
+
+
+def test_the_reported_loss_is_the_mean_over_images_not_over_batches() -> None:
+    train = bars(130, 0)  # a batch of 128, one of 2
+    losses: list[float] = []
+    still = options(learning_rate=1e-30)  # too little to change a weight
+    untrained = fit_classifier(train, still, on_epoch=lambda _, loss: losses.append(loss))
+    with torch.no_grad():
+        log_probabilities = untrained(train.images).log_softmax(-1)
+    expected = -log_probabilities[torch.arange(130), train.labels].mean()
+    torch.testing.assert_close(losses[0], expected.item(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_it_learns_to_tell_digits_and_is_the_same_once_read_back(
+    precision: Precision, tmp_path: Path
+) -> None:
+    train, test = bars(320, 0), bars(100, 1)
+    classifier = fit_classifier(train, options(epochs=4, precision=precision), batch_size=16)
+    assert accuracy(classifier, test) > 0.95
+    assert {weights.dtype for weights in classifier.parameters()} == {torch.float32}
+    save_classifier(tmp_path / "classifier.safetensors", classifier)
+    read = load_classifier(tmp_path / "classifier.safetensors")
+    assert not read.training
+    torch.testing.assert_close(probabilities(read, test.images), probabilities(classifier, test.images))
+
+
+def test_a_classifier_that_diverges_stops() -> None:
+    with pytest.raises(NpvaeError, match="epoch 1"):
+        fit_classifier(bars(300, 0), options(epochs=2, learning_rate=1e30))
+
+
+def test_a_classifier_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NpvaeError, match=r"absent\.safetensors: missing"):
+        load_classifier(tmp_path / "absent.safetensors")
+    (tmp_path / "text").write_text("no weights")
+    with pytest.raises(NpvaeError, match="text: not a classifier"):
+        load_classifier(tmp_path / "text")
+    save_file({"head.bias": torch.zeros(10)}, tmp_path / "others")
+    with pytest.raises(NpvaeError, match="others: not a classifier"):
+        load_classifier(tmp_path / "others")
+
+
+def test_bytes_are_the_grey_values_that_they_stand_for() -> None:
+    images, labels = bars(300, 0)
+    stored = Split(images.mul(255).byte(), labels)
+    shades = Split(grey(stored.images), labels)
+    classifier, same = (fit_classifier(split, options()) for split in (stored, shades))
+    assert classifier.head.weight.equal(same.head.weight)
+    assert classifier.features(stored.images).equal(classifier.features(shades.images))
+    assert probabilities(classifier, stored.images).equal(probabilities(classifier, shades.images))
+
+
+@pytest.mark.parametrize(("able", "stands_for"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_only_where_the_machine_multiplies_it(
+    able: bool, stands_for: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "multiplies_bfloat16", lambda _: able)
+    train = bars(200, 0)
+    weights = {
+        precision: fit_classifier(train, options(precision=precision)).head.weight
+        for precision in ("auto", "bfloat16", "float32")
+    }
+    assert weights["auto"].equal(weights[stands_for])
+    assert not weights["bfloat16"].equal(weights["float32"])
+
+
+def test_without_settings_it_is_trained_by_the_default_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "multiplies_bfloat16", lambda _: False)
+    train, reports = bars(130, 0), list[int]()
+    classifier = fit_classifier(train, on_epoch=lambda epoch, _: reports.append(epoch))
+    assert reports == [1, 2, 3, 4]
+    assert classifier.head.weight.equal(fit_classifier(train, options(epochs=4)).head.weight)

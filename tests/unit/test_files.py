@@ -1,0 +1,26 @@
+"""Files are written whole, and what a killed writer left is swept."""
+
+from pathlib import Path
+
+import pytest
+
+from npvae.files import write_atomically
+
+
+@pytest.mark.parametrize("content", ["text", b"bytes", ""])
+def test_what_is_written_is_there(content: str | bytes, tmp_path: Path) -> None:
+    write_atomically(tmp_path / "new folder" / "file", content)
+    found = (tmp_path / "new folder" / "file").read_bytes()
+    assert found == (content.encode() if isinstance(content, str) else content)
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".table[1].csv-a1b2", ".table[1].csv", ".table1.csv-c3", "table[1].csv-d4"):
+        (tmp_path / name).write_text("half")
+    write_atomically(tmp_path / "table[1].csv", "whole")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"table[1].csv", ".table[1].csv", ".table1.csv-c3", "table[1].csv-d4"}
+
+
+def test_hidden_files_of_ours_are_ignored_by_dvc(root: Path) -> None:
+    assert ".*" in (root / ".dvcignore").read_text().splitlines()

@@ -156,7 +156,7 @@ def prune(root: Path, definition: str = DEFAULT) -> Pruned:
     return pruned
 
 
-def records(root: Path, ledger: str = LEDGER) -> dict[str, Any]:
-    """The jobs that a dvc.lock under ``root`` records, by name."""
-    file = root / ledger
-    return YAML(typ="safe").load(file)["stages"] if file.exists() else {}
+def records(root: Path) -> dict[str, Any]:
+    """The jobs that ``root/dvc.lock`` records, by name."""
+    ledger = root / LEDGER
+    return YAML(typ="safe").load(ledger)["stages"] if ledger.exists() else {}

@@ -1,63 +1,142 @@
-"""The pipeline as dvc.yaml declares it, for Snakemake's rules, and for keeping its ledger."""
+"""The stages of every dvc.yaml of a project, as DVC reads them and as Snakemake is to see them."""
 
-import hashlib
-import io
-import itertools
+import os
+import re
+from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path
 
-from dvc.lock import make_lock
-from dvc.parsing.context import Context
-from ruamel.yaml import YAML
+from dvc.dvcfile import load_file
+from dvc.fs import localfs
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
 
-PARAMS = "params.yaml"
-LEDGER = "dvc.lock"
-DEFAULT = "dvc.yaml"  # what runs unless asked otherwise
-STUDIES = "studies/dvc.yaml"  # what runs only when asked for by name
+from dvcrules.errors import BridgeError, one_sentence
+from dvcrules.ledger import check_ledger
+from dvcrules.templates import Template, template
+
+DEFAULT = "dvc.yaml"  # whose stages `dvc repro` runs unless asked otherwise
+MARKERS = ".dvc/tmp/dvcrules"  # a file for each job with outputs that Snakemake must not touch
+
+
+@dataclass(frozen=True)
+class Job:
+    """What DVC calls a stage: all templates filled in. Paths are relative to the project's root.
+
+    Args:
+        address: what ``dvc repro`` takes, such as ``dvc.yaml:train@vae-2``.
+        stage: DVC's own.
+        outs: paths of all outputs: plots, metrics, and the rest.
+        shown: those of them that Snakemake sees.
+        marker: the file that stands for those that it does not see, or for none at all.
+    """
+
+    address: str
+    stage: PipelineStage
+    outs: tuple[str, ...]
+    shown: tuple[str, ...]
+    marker: str | None
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """What Snakemake knows as the job's outputs."""
+        return (*self.shown, self.marker) if self.marker else self.shown
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a dvc.yaml; in a matrix stage, ``{key}`` stands for an item's value in every path.
+    """A stage as it is written in a dvc.yaml; with a foreach or matrix, it has a job for each item.
 
     Args:
         name: as in dvc.yaml.
-        definition: the dvc.yaml that it stands in.
-        items: the matrix, one mapping a job; a stage without a matrix has one empty item.
-        deps: paths of dependencies.
-        outs: paths of outputs, metrics and plots included.
+        definition: the dvc.yaml, relative to the project's root.
+        job: how DVC calls a job in that file, with wildcards, such as ``train@{model}-{z}``.
+        jobs: all of them.
+        outs: patterns of the files that Snakemake sees: plots, metrics, other outputs, a marker.
+        values: those of each wildcard.
     """
 
     name: str
     definition: str
-    items: tuple[dict[str, Any], ...]
-    deps: tuple[str, ...]
+    job: str
+    jobs: tuple[Job, ...]
     outs: tuple[str, ...]
+    values: dict[str, tuple[str, ...]]
 
     @property
-    def job(self) -> str:
-        """What dvc.lock calls a job of this stage, such as ``train@{model}-{z}``."""
-        keys = "-".join(f"{{{key}}}" for key in self.items[0])
-        return f"{self.name}@{keys}" if keys else self.name
+    def address(self) -> str:
+        """What ``dvc repro`` takes, with wildcards."""
+        return f"{self.definition}:{self.job}"
 
-    def expand(self, pattern: str) -> list[str]:
-        """``pattern`` for every item."""
-        return [pattern.format(**item) for item in self.items]
+    def find(self, wildcards: dict[str, str]) -> Job:
+        """The job with these wildcards.
+
+        Raises:
+            BridgeError: there is none.
+        """
+        address = self.address.format(**wildcards)
+        for job in self.jobs:
+            if job.address == address:
+                return job
+        raise BridgeError(f"{self.definition}: no stage has the job {address.partition(':')[2]}")
 
 
 class Pipeline:
-    """The stages of both dvc.yaml, paths relative to ``root``, with the values of ``root/params.yaml``."""
+    """The stages of a project, by name; by ``folder/dvc.yaml:name`` if another dvc.yaml has that name too.
+
+    Args:
+        root: the project's, where ``.dvc`` is.
+
+    Raises:
+        BridgeError: DVC can't read the project, or this bridge can't carry it.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        yaml = YAML(typ="safe")
-        values = yaml.load(root / PARAMS)
+        self.root = root
+        if set("{}") & set(str(root.resolve())):
+            raise BridgeError(f"{root.resolve()}: DVC fails where a folder's name has braces; rename it")
+        with one_sentence():
+            self.repo = Repo(str(root), _wait_for_lock=True)
+            if not root.samefile(self.repo.root_dir):
+                raise BridgeError(f"DVC's root is {self.repo.root_dir}: run from there")
+            if self.repo.config["hydra"].get("enabled"):
+                raise BridgeError("hydra.enabled: its parameters exist only in `dvc exp run`, not here")
+            with self.repo.lock:  # nobody writes a dvc.lock meanwhile
+                self.repo.index.check_graph()
+            stages = [stage for stage in self.repo.index.stages if isinstance(stage, PipelineStage)]
+            groups: dict[tuple[str, str], list[PipelineStage]] = defaultdict(list)
+            for stage in stages:
+                name = stage.raw_data.generated_from or stage.name
+                groups[stage.path, name].append(stage)
+            files = {path: load_file(self.repo, path) for path, _ in groups}
+            for path in files:
+                check_ledger(Path(path).with_suffix(".lock"))
+            found = [
+                self._stage(name, jobs, template(files[path], name)) for (path, name), jobs in groups.items()
+            ]
+        names = [stage.name for stage in found]
         self.stages = {
-            name: _stage(name, file, definition, values)
-            for file in (DEFAULT, STUDIES)
-            for name, definition in yaml.load(root / file)["stages"].items()
+            stage.name
+            if stage.definition == DEFAULT or names.count(stage.name) == 1
+            else f"{stage.definition}:{stage.name}": stage
+            for stage in found
         }
+        self._seen = {
+            out: path if path in job.shown else job.seen[-1]
+            for stage in found
+            for job in stage.jobs
+            for path, out in zip(job.outs, _ordered(job.stage.outs), strict=True)
+        }
+
+    def __getitem__(self, name: str) -> Stage:
+        """A stage by its name, or by its address ``folder/dvc.yaml:name``."""
+        for key, stage in self.stages.items():
+            if name in (key, f"{stage.definition}:{stage.name}"):
+                return stage
+        raise BridgeError(
+            f"no dvc.yaml has one stage {name!r} with a job; those that there are: {', '.join(self.stages)}"
+        )
 
     def default(self) -> list[str]:
         """The names of the stages that run unless asked otherwise."""
@@ -65,98 +144,107 @@ class Pipeline:
 
     def jobs(self, name: str) -> list[str]:
         """What dvc.lock calls the jobs of a stage."""
-        return self.stages[name].expand(self.stages[name].job)
+        return [job.stage.name for job in self[name].jobs]
 
     def outputs(self, *names: str) -> list[str]:
         """Every output of these stages, for all their items."""
-        stages = [self.stages[name] for name in names]
-        return [path for stage in stages for out in stage.outs for path in stage.expand(out)]
+        return [path for name in names for job in self[name].jobs for path in job.outs]
 
-    def inputs(self, name: str) -> list[str]:
-        """What a rule waits for: the stage's dependencies, with a folder replaced by what is in it.
+    def inputs(self, job: Job) -> list[str]:
+        """What a job waits for: outputs of other jobs as Snakemake sees them, and files that no stage makes.
 
-        That is the outputs that stages write there, or else the files that DVC would hash. The stage's
-        dvc.yaml and params.yaml come last: DVC decides by content whether a change in them matters.
+        No folder is among them that no stage makes (DVC looks into it), and nothing that a frozen stage
+        depends on (DVC doesn't look at it).
         """
-        produced = self.outputs(*self.stages)
-        inputs = []
-        for dep in self.stages[name].deps:
-            within = [path for path in produced if PurePosixPath(dep) in PurePosixPath(path).parents]
-            inputs += within or self._files(dep) or [dep]
-        return [*dict.fromkeys(inputs), self.stages[name].definition, PARAMS]
+        inputs: dict[str, None] = {}
+        for dep in () if job.stage.frozen else job.stage.deps:
+            if dep.protocol != "local":
+                continue
+            producers = self._producers(dep.fs_path)
+            made = [self._seen[out] for out in producers if out in self._seen]
+            inputs |= dict.fromkeys(made)
+            path = Path(dep.fs_path)
+            # what a .dvc file should put there may be gone, which is for DVC to say
+            if not made and not path.is_dir() and (not producers or path.exists()):
+                inputs[self.relative(dep.fs_path)] = None
+        return list(inputs)
 
-    def _files(self, folder: str) -> list[str]:
-        """The files in a folder of the source, except those that .dvcignore keeps out."""
-        files = (file.relative_to(self._root) for file in (self._root / folder).rglob("*") if file.is_file())
-        return sorted(
-            file.as_posix()
-            for file in files
-            if not any(part[0] == "." or part == "__pycache__" for part in file.parts)
+    def sources(self, stage: Stage) -> list[str]:
+        """The .dvc files (of ``dvc add`` or ``dvc import``) whose files a stage depends on."""
+        deps = (dep.fs_path for job in stage.jobs for dep in job.stage.deps if dep.protocol == "local")
+        makers = {out.stage for dep in deps for out in self._producers(dep)}
+        return sorted(maker.path_in_repo for maker in makers if not isinstance(maker, PipelineStage))
+
+    def _producers(self, path: str) -> list[Output]:
+        """The outputs that are a path, or lie in it, or in which it lies."""
+        trie, key = self.repo.index.outs_trie, localfs.parts(path)
+        producers = [node.value for node in trie.prefixes(key)]
+        return [*producers, *(trie.values(prefix=key) if trie.has_subtrie(key) else ())]
+
+    def relative(self, path: str) -> str:
+        """A path, seen from the root."""
+        return Path(os.path.relpath(path, self.repo.root_dir)).as_posix()
+
+    def _stage(self, name: str, stages: list[PipelineStage], made: Template | None) -> Stage:
+        definition = Path(stages[0].path_in_repo).as_posix()
+        outs = [_ordered(stage.outs) for stage in stages]
+        paths = [tuple(self.relative(out.fs_path) for out in row) for row in outs]
+        values = [made.values[stage.name.removeprefix(f"{name}@")] if made else {} for stage in stages]
+        _refuse(f"{definition}: {name}", outs, values)
+        patterns = [self.relative(out.fs_path) for out in _ordered(made.outs)] if made else list(paths[0])
+
+        def can_be_shown(i: int, job: str) -> bool:
+            """Can Snakemake see the outputs of a pattern, and find the job by its wildcards?"""
+            right = all(patterns[i].format(**row) == outs[i] for row, outs in zip(values, paths, strict=True))
+            alike = _wildcards(patterns[i]) == _wildcards(job)
+            return right and alike and all(_is_plain_file(row[i]) for row in outs)
+
+        shown = {
+            job: [pattern for i, pattern in enumerate(patterns) if can_be_shown(i, job)]
+            for job in (made.jobs if made else [name])
+        }
+        job = max(shown, key=lambda job: len(shown[job]))
+        complete = bool(patterns) and len(shown[job]) == len(patterns)
+        marker = () if complete else (f"{MARKERS}/{definition}:{job}",)
+        jobs = tuple(
+            Job(
+                address=f"{definition}:{stage.name}",
+                stage=stage,
+                outs=outs,
+                shown=tuple(pattern.format(**row) for pattern in shown[job]),
+                marker=marker[0].format(**row) if marker else None,
+            )
+            for stage, outs, row in zip(stages, paths, values, strict=True)
         )
+        found = {key: tuple(dict.fromkeys(row[key] for row in values)) for key in _wildcards(job)}
+        return Stage(name, definition, job, jobs, (*shown[job], *marker), found)
 
 
-def _stage(name: str, file: str, definition: dict[str, Any], values: dict[str, Any]) -> Stage:
-    matrix = Context(values).resolve(definition.get("matrix", {}))
-    items = tuple(dict(zip(matrix, item, strict=True)) for item in itertools.product(*matrix.values()))
-    context = Context(values, item={key: f"{{{key}}}" for key in matrix})
-
-    def paths(*kinds: str) -> tuple[str, ...]:
-        entries = [entry for kind in kinds for entry in context.resolve(definition.get(kind, []))]
-        return tuple(entry if isinstance(entry, str) else next(iter(entry)) for entry in entries)
-
-    return Stage(name, file, items, paths("deps"), paths("plots", "metrics", "outs"))
+def _ordered(outs: list[Output]) -> list[Output]:
+    """What is looked at comes first: plots, metrics, the rest."""
+    return sorted(outs, key=lambda out: (not out.is_plot, not out.is_metric))
 
 
-class Pruned(NamedTuple):
-    """What :func:`prune` did, and what it left."""
+def _is_plain_file(out: Output) -> bool:
+    """Is an output neither a folder, into which Snakemake would write, nor to be kept by a job that fails?
 
-    removed: list[str]  # paths, and names of jobs
-    left: list[str]  # paths of what a job wrote and somebody changed since
-
-
-def prune(root: Path, definition: str = DEFAULT) -> Pruned:
-    """Remove what jobs wrote that the parameters no longer name, and their records in the ledger.
-
-    Only files that the ledger says such a job wrote, with the bytes that it wrote. The ledger is replaced
-    whole or not at all.
-
-    Args:
-        root: of the project.
-        definition: the dvc.yaml whose stages are meant; what any other's wrote is left alone.
+    What has no suffix is taken for a folder, for it may not be there yet.
     """
-    pipeline, pruned = Pipeline(root), Pruned([], [])
-    stages = [stage for stage in pipeline.stages.values() if stage.definition == definition]
-    declared = {job for stage in stages for job in pipeline.jobs(stage.name)}
-    wanted = set(pipeline.outputs(*pipeline.stages))
-    temporary = root / ".dvc" / "tmp"
-    ledger = root / Path(definition).with_suffix(".lock")
-    # DVC writes the ledger under this lock, and lets go of it while it runs a command such as this one
-    temporary.mkdir(exist_ok=True)
-    with make_lock(str(temporary / "lock"), tmp_dir=str(temporary), wait=True):
-        yaml = YAML()
-        content = yaml.load(ledger) if ledger.exists() else {}
-        stale = sorted(content.get("stages", {}).keys() - declared)
-        for job in stale:
-            for out in content["stages"].pop(job)["outs"]:
-                path = root / out["path"]
-                if out["path"] in wanted or not path.is_file():
-                    continue
-                if hashlib.md5(path.read_bytes()).hexdigest() == out["md5"]:
-                    path.unlink()
-                    pruned.removed.append(out["path"])
-                else:
-                    pruned.left.append(out["path"])
-        if stale:
-            text = io.StringIO()
-            yaml.dump(content, text)
-            new = temporary / "ledger.new"
-            new.write_text(text.getvalue())
-            new.replace(ledger)
-    pruned.removed.extend(stale)
-    return pruned
+    path = Path(out.fs_path)
+    folder = (out.hash_info and out.hash_info.isdir) or path.is_dir()
+    return bool(path.suffix) and not folder and not out.persist
 
 
-def records(root: Path) -> dict[str, Any]:
-    """The jobs that ``root/dvc.lock`` records, by name."""
-    ledger = root / LEDGER
-    return YAML(typ="safe").load(ledger)["stages"] if ledger.exists() else {}
+def _wildcards(pattern: str) -> set[str]:
+    return set(re.findall(r"{(\w+)}", pattern))
+
+
+def _refuse(stage: str, outs: list[list[Output]], values: list[dict[str, str]]) -> None:
+    """Refuse what Snakemake can't be told of a stage."""
+    paths = [out for row in outs for out in row]
+    for out in paths:
+        if out.protocol != "local":
+            raise BridgeError(f"{stage}: {out}: Snakemake is told of outputs on this machine only")
+    for text in [*map(str, paths), *(value for row in values for value in row.values())]:
+        if set("{}") & set(text):
+            raise BridgeError(f"{stage}: {text}: Snakemake takes braces for a wildcard; rename it")

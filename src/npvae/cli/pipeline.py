@@ -28,13 +28,17 @@ def prune(
     Without it, a stage that depends on a folder would see files of Z dimensions that nobody asks for now.
     What the ledger doesn't know, or what was changed since, is left.
     """
-    from dvcrules.pipeline import prune
+    from dvcrules.errors import BridgeError
+    from dvcrules.prune import prune
 
-    pruned = prune(Path.cwd(), definition)
+    try:
+        pruned = prune(Path.cwd(), definition)
+    except BridgeError as error:
+        raise NpvaeError(str(error)) from error
     for path in pruned.removed:
         print(f"prune: removed {path}", file=sys.stderr)
     for path in pruned.left:
-        print(f"prune: left {path}, which was changed after it was made", file=sys.stderr)
+        print(f"prune: left {path}, which is not as it was made, or is a folder", file=sys.stderr)
 
 
 def check() -> None:
@@ -43,9 +47,14 @@ def check() -> None:
     Needs neither DVC's cache nor the checkpoints: dvc.lock is compared with the tree. Results of studies that
     were made before a change are named, and are no error.
     """
+    from dvcrules.errors import BridgeError, one_sentence
     from npvae.provenance.check import check
 
-    problems, older = check(Path.cwd())
+    try:
+        with one_sentence():
+            problems, older = check(Path.cwd())
+    except BridgeError as error:
+        raise NpvaeError(str(error)) from error
     for study in sorted({line.partition(":")[0] for line in older}):
         print(f"check: older than this tree, as no default run makes it: {study}", file=sys.stderr)
     for problem in problems:

@@ -18,7 +18,8 @@ from dvc.stage import PipelineStage
 from dvc_data.hashfile.state import StateNoop
 from dvc_data.hashfile.tree import Tree
 
-from dvcrules.pipeline import DEFAULT, LEDGER, records
+from dvcrules.ledger import LEDGER, records
+from dvcrules.pipeline import DEFAULT
 from npvae.provenance.artefacts import artefact_problems
 
 

@@ -1,0 +1,49 @@
+"""What a user can mend, in one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
+from dvc.scm import SCMError
+from dvc.utils.serialize import ParseError
+
+
+class BridgeError(Exception):
+    """Something to mend in the project; its message is one sentence that names the file or stage."""
+
+
+def unreadable_ledger(path: Path | str, problem: str) -> BridgeError:
+    """The error that says how to go on where a killed DVC, or a merge, left a dvc.lock unreadable."""
+    return BridgeError(
+        f"{path}: {problem}; take it from git (`git checkout`, one side of a merge), or remove it and run "
+        "`dvc repro`, which takes what it can from the cache"
+    )
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """What DVC raises, as a :class:`BridgeError`.
+
+    Raises:
+        BridgeError: whatever DVC finds wrong with the project.
+    """
+    try:
+        yield
+    except (RWLockFileCorruptedError, RWLockFileFormatError) as error:
+        raise BridgeError(
+            ".dvc/tmp/rwlock: broken, as DVC leaves it when it is killed; remove it if no DVC is running here"
+        ) from error
+    except NotDvcRepoError as error:
+        raise BridgeError("no DVC project: `dvc init` makes one") from error
+    except SCMError as error:
+        raise BridgeError(
+            "no git repository, which DVC needs: `git init` makes one, `dvc config core.no_scm true` does without"
+        ) from error
+    except ParseError as error:
+        if Path(error.path).suffix == ".lock":
+            raise unreadable_ledger(error.path, "not valid YAML") from error
+        raise BridgeError(" ".join(str(error).split())) from error
+    except DvcException as error:
+        raise BridgeError(" ".join(str(error).split())) from error

@@ -1,0 +1,43 @@
+"""DVC's ledger, dvc.lock, which a killed DVC or a merge can leave unreadable."""
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from dvcrules.errors import unreadable_ledger
+
+LEDGER = "dvc.lock"
+
+
+def check_ledger(path: Path) -> None:
+    """See whether DVC left a ledger empty, which DVC itself takes for one without records.
+
+    Raises:
+        BridgeError: it did.
+    """
+    if path.exists() and not path.stat().st_size:
+        raise unreadable_ledger(path, "empty")
+
+
+def read_ledger(path: Path, yaml: YAML | None = None) -> dict[str, Any]:
+    """What a ledger holds; nothing, where there is none.
+
+    Raises:
+        BridgeError: it is no ledger.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content = (yaml or YAML(typ="safe")).load(path)
+    except YAMLError as error:
+        raise unreadable_ledger(path, "not valid YAML") from error
+    if not isinstance(content, dict):
+        raise unreadable_ledger(path, "empty")
+    return content
+
+
+def records(root: Path) -> dict[str, Any]:
+    """The jobs that ``root/dvc.lock`` records, by name."""
+    return read_ledger(root / LEDGER).get("stages", {})

@@ -1,0 +1,67 @@
+"""The ledger and the tree cleared of what the parameters no longer name."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+from ruamel.yaml import YAML
+
+from dvcrules.errors import BridgeError, one_sentence
+from dvcrules.ledger import read_ledger
+from dvcrules.pipeline import Pipeline
+
+
+class Pruned(NamedTuple):
+    """What :func:`prune` did, and what it left."""
+
+    removed: list[str]  # paths, and names of jobs
+    left: list[str]  # paths of what a job wrote and somebody changed since, and of folders
+
+
+def prune(root: Path, definition: str) -> Pruned:
+    """Remove what jobs wrote that the parameters no longer name, and their records in the ledger.
+
+    Only files that the ledger says such a job wrote, with the bytes that it wrote. The ledger is replaced
+    whole or not at all.
+
+    Args:
+        root: of the project.
+        definition: the dvc.yaml whose stages are meant; what any other's wrote is left alone.
+
+    Raises:
+        BridgeError: there is no such dvc.yaml, or DVC can't read the project.
+    """
+    pipeline, pruned = Pipeline(root), Pruned([], [])
+    stages = [stage for stage in pipeline.stages.values() if stage.definition == definition]
+    if not stages:
+        raise BridgeError(f"{definition}: not there, or without stages")
+    jobs = {job.stage.name for stage in stages for job in stage.jobs}
+    folders = {stage.name: Path(stage.jobs[0].stage.wdir) for stage in stages}
+    wanted = set(pipeline.outputs(*pipeline.stages))
+    ledger = root / Path(definition).with_suffix(".lock")
+    # DVC writes the ledger under this lock, and lets go of it while it runs a command such as this one
+    with one_sentence(), pipeline.repo.lock:
+        yaml = YAML()
+        content = read_ledger(ledger, yaml)
+        stale = sorted(content.get("stages", {}).keys() - jobs)
+        for job in stale:
+            folder = folders.get(job.partition("@")[0], ledger.parent.resolve())  # where the stage ran
+            for out in content["stages"].pop(job).get("outs", []):
+                name = pipeline.relative(str(folder / out["path"]))
+                path = root / name
+                if name in wanted or not path.exists():
+                    continue
+                if path.is_file() and hashlib.md5(path.read_bytes()).hexdigest() == out["md5"]:
+                    path.unlink()
+                    pruned.removed.append(name)
+                else:
+                    pruned.left.append(name)
+        if stale:
+            text = io.StringIO()
+            yaml.dump(content, text)
+            new = root / ".dvc" / "tmp" / "ledger.new"
+            new.write_text(text.getvalue())
+            new.replace(ledger)
+    pruned.removed.extend(stale)
+    return pruned

@@ -1,0 +1,81 @@
+"""Stages that DVC makes for each item of a foreach or matrix, as Snakemake sees them: paths with wildcards.
+
+DVC resolves the stage's template itself, once more, with a wildcard in the place of each value.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dvc.dvcfile import ProjectFile
+from dvc.output import Output
+from dvc.parsing import EntryDefinition, ForeachDefinition, MatrixDefinition
+from dvc.parsing.context import Node
+from dvc.parsing.interpolate import to_str
+from dvc.stage.loader import StageLoader
+
+KEY = "key"  # a wildcard that every templated stage has: what DVC writes after the @
+
+
+class Template(NamedTuple):
+    """A foreach or matrix stage.
+
+    Args:
+        outs: its outputs, with ``{wildcards}`` for the values.
+        jobs: ways to write the name of a job with wildcards.
+        values: of the wildcards, for each job by what DVC writes after the @.
+    """
+
+    outs: list[Output]
+    jobs: tuple[str, ...]
+    values: dict[str, dict[str, str]]
+
+
+def template(file: ProjectFile, name: str) -> Template | None:
+    """The stage ``name`` of a dvc.yaml, if it is made for the items of a foreach or a matrix."""
+    definition = file.resolver.definitions[name]
+    if not isinstance(definition, ForeachDefinition | MatrixDefinition):
+        return None
+    values: dict[str, dict[str, str]] = {}
+    for key, item in definition.normalized_iterable.items():
+        values[key] = {KEY: key}
+        placeholders = _placeholders(item, values[key])
+    keys = [f"{{{KEY}}}"]
+    if isinstance(definition, MatrixDefinition) and all(
+        isinstance(item, str) for item in placeholders.values()
+    ):
+        keys.insert(0, "-".join(placeholders.values()))
+    elif isinstance(placeholders, str):
+        keys.insert(0, placeholders)
+    jobs = tuple(f"{name}@{key}" for key in keys)
+    return Template(_outs(file, name, definition, placeholders), jobs, values)
+
+
+def _outs(
+    file: ProjectFile, name: str, definition: ForeachDefinition | MatrixDefinition, item: Any
+) -> list[Output]:
+    paths = ("wdir", "vars", "outs", "metrics", "plots")
+    entry = {key: value for key, value in definition.template.items() if key in paths}
+    if not entry:
+        return []
+    resolver = file.resolver
+    with resolver.context.set_temporarily({"item": item, "key": f"{{{KEY}}}"}, reserve=True):
+        resolved = EntryDefinition(resolver, resolver.context, name, entry).resolve_stage(skip_checks=True)
+    return StageLoader.load_stage(file, name, resolved[name]).outs
+
+
+def _placeholders(item: Any, values: dict[str, str], *path: str) -> Any:
+    """An item of DVC's with a wildcard in the place of each value; the value goes to ``values``.
+
+    The wildcard has the name of the value's keys, such as ``network_depth``; that of a bare value, ``item``.
+    """
+    item = item.value if isinstance(item, Node) else item
+    if isinstance(item, Mapping):
+        return {key: _placeholders(value, values, *path, str(key)) for key, value in item.items()}
+    if isinstance(item, list):
+        return [_placeholders(value, values, *path, str(i)) for i, value in enumerate(item)]
+    wildcard = re.sub(r"\W", "_", "_".join(path)) or "item"
+    if wildcard == KEY or wildcard[0].isdigit():
+        wildcard = f"item_{wildcard}"
+    values[wildcard] = to_str(item)
+    return f"{{{wildcard}}}"

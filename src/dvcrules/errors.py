@@ -39,7 +39,7 @@ def one_sentence() -> Iterator[None]:
         raise BridgeError("no DVC project: `dvc init` makes one") from error
     except SCMError as error:
         raise BridgeError(
-            "no git repository, which DVC needs: `git init` makes one, `dvc config core.no_scm true` does without"
+            "no git repository, which DVC wants: `git init`, or `dvc config core.no_scm true`"
         ) from error
     except ParseError as error:
         if Path(error.path).suffix == ".lock":

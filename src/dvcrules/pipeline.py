@@ -53,6 +53,7 @@ class Stage:
         definition: the dvc.yaml, relative to the project's root.
         job: how DVC calls a job in that file, with wildcards, such as ``train@{model}-{z}``.
         jobs: all of them.
+        deps: what its jobs depend on, files of parameters included.
         outs: patterns of the files that Snakemake sees: plots, metrics, other outputs, a marker.
         values: those of each wildcard.
     """
@@ -61,6 +62,7 @@ class Stage:
     definition: str
     job: str
     jobs: tuple[Job, ...]
+    deps: tuple[str, ...]
     outs: tuple[str, ...]
     values: dict[str, tuple[str, ...]]
 
@@ -191,7 +193,7 @@ class Pipeline:
         paths = [tuple(self.relative(out.fs_path) for out in row) for row in outs]
         values = [made.values[stage.name.removeprefix(f"{name}@")] if made else {} for stage in stages]
         _refuse(f"{definition}: {name}", outs, values)
-        patterns = [self.relative(out.fs_path) for out in _ordered(made.outs)] if made else list(paths[0])
+        patterns = [self.relative(out) for out in made.outs] if made else list(paths[0])
 
         def can_be_shown(i: int, job: str) -> bool:
             """Can Snakemake see the outputs of a pattern, and find the job by its wildcards?"""
@@ -216,8 +218,9 @@ class Pipeline:
             )
             for stage, outs, row in zip(stages, paths, values, strict=True)
         )
+        deps = dict.fromkeys(self.relative(dep.fs_path) for stage in stages for dep in stage.deps)
         found = {key: tuple(dict.fromkeys(row[key] for row in values)) for key in _wildcards(job)}
-        return Stage(name, definition, job, jobs, (*shown[job], *marker), found)
+        return Stage(name, definition, job, jobs, tuple(deps), (*shown[job], *marker), found)
 
 
 def _ordered(outs: list[Output]) -> list[Output]:

@@ -56,8 +56,9 @@ class Rules:
 
         def of_job(wildcards: dict[str, str]) -> list[str]:
             job = found.find(wildcards)
-            stale = job.address in self._stale
-            return [*map(ancient, self.pipeline.inputs(job)), NOW if stale else ancient(NOW)]
+            files = [*self.pipeline.inputs(job), NOW]
+            # all of a stale job's count: behind a job that runs, Snakemake looks for no other reason
+            return files if job.address in self._stale else [ancient(path) for path in files]
 
         return of_job
 

@@ -3,16 +3,16 @@
 DVC resolves the stage's template itself, once more, with a wildcard in the place of each value.
 """
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from dvc.dvcfile import ProjectFile
-from dvc.output import Output
 from dvc.parsing import EntryDefinition, ForeachDefinition, MatrixDefinition
 from dvc.parsing.context import Node
 from dvc.parsing.interpolate import to_str
-from dvc.stage.loader import StageLoader
 
 KEY = "key"  # a wildcard that every templated stage has: what DVC writes after the @
 
@@ -21,12 +21,12 @@ class Template(NamedTuple):
     """A foreach or matrix stage.
 
     Args:
-        outs: its outputs, with ``{wildcards}`` for the values.
+        outs: absolute paths of its plots, metrics and other outputs, with ``{wildcards}`` for the values.
         jobs: ways to write the name of a job with wildcards.
         values: of the wildcards, for each job by what DVC writes after the @.
     """
 
-    outs: list[Output]
+    outs: list[str]
     jobs: tuple[str, ...]
     values: dict[str, dict[str, str]]
 
@@ -53,15 +53,20 @@ def template(file: ProjectFile, name: str) -> Template | None:
 
 def _outs(
     file: ProjectFile, name: str, definition: ForeachDefinition | MatrixDefinition, item: Any
-) -> list[Output]:
-    paths = ("wdir", "vars", "outs", "metrics", "plots")
-    entry = {key: value for key, value in definition.template.items() if key in paths}
-    if not entry:
-        return []
+) -> list[str]:
+    """Absolute paths with wildcards: plots, metrics, outputs."""
+    kinds = ("plots", "metrics", "outs")
+    entry = {key: value for key, value in definition.template.items() if key in ("wdir", "vars", *kinds)}
     resolver = file.resolver
     with resolver.context.set_temporarily({"item": item, "key": f"{{{KEY}}}"}, reserve=True):
-        resolved = EntryDefinition(resolver, resolver.context, name, entry).resolve_stage(skip_checks=True)
-    return StageLoader.load_stage(file, name, resolved[name]).outs
+        resolved = EntryDefinition(resolver, resolver.context, name, entry).resolve_stage(skip_checks=True)[
+            name
+        ]
+    outs = [
+        out if isinstance(out, str) else next(iter(out)) for kind in kinds for out in resolved.get(kind, [])
+    ]
+    folder = Path(file.path).parent / resolved.get("wdir", ".")
+    return [os.path.normpath(folder / out) for out in outs]
 
 
 def _placeholders(item: Any, values: dict[str, str], *path: str) -> Any:

@@ -63,8 +63,8 @@ class Project:
     def planned(self) -> set[str]:
         """The jobs that Snakemake would run, by DVC's names."""
         printed = self.run("snakemake --dry-run --printshellcmds")
-        commands = re.findall(r"^ *dvc .*--single-item .*$", printed, flags=re.MULTILINE)
-        return {shlex.split(command)[-1] for command in commands}
+        commands = re.findall(r"^Shell command: (dvc .*)$", printed, flags=re.MULTILINE)
+        return {shlex.split(command.partition("|")[0].removesuffix("2>&1 "))[-1] for command in commands}
 
     @staticmethod
     def ran(output: str) -> set[str]:

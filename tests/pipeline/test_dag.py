@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from dvc.repo.reproduce import get_active_graph
 
 from dvcrules.pipeline import Pipeline, Stage
 
@@ -49,7 +50,7 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
     small.edit({"z_dims": z_dims})
     jobs, edges = snakemake_dag(small)
     with Repo(str(small.folder)) as repo:
-        graph = repo.index.graph
+        graph = get_active_graph(repo.index.graph)  # a frozen stage depends on nothing
         assert jobs == {stage.name for stage in graph}
         assert edges == {(producer.name, stage.name) for stage, producer in graph.edges}
     # data, generate, classifier, real; train, replicate, embed, interpolate, measure of two models; the
@@ -58,6 +59,7 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
 
 
 def test_a_fresh_clone_plans_the_study_that_the_claims_show_and_no_other(small):
+    small.run("dvc unfreeze studies/dvc.yaml:comparators")
     output = small.run("snakemake --dry-run")
     planned = set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE))
     assert planned == set(Pipeline(small.folder).default()) | {"all", "comparators"}
@@ -143,18 +145,6 @@ def test_an_edit_sets_off_what_runs_it_and_leaves_the_rest(root, edited, stays, 
     stale = {s.name for s in stages if any(file == dep or file.startswith(f"{dep}/") for dep in s.deps)}
     assert goes <= stale
     assert not stale & stays
-
-
-def test_snakemake_is_handed_the_files_in_a_folder_of_the_source(small):
-    for name in (".hidden.py", "__pycache__/kernel.pyc"):
-        (small.folder / "src/npvae/model" / name).parent.mkdir(exist_ok=True)
-        (small.folder / "src/npvae/model" / name).write_text("")
-    inputs = [path for path in Pipeline(small.folder).inputs("train") if path.startswith("src/npvae/model")]
-    modules = [
-        path.relative_to(small.folder).as_posix()
-        for path in (small.folder / "src/npvae/model").glob("[!.]*.py")
-    ]
-    assert sorted(inputs) == sorted(modules)
 
 
 def test_imports_run_downwards(root):

@@ -1,5 +1,6 @@
 """What a user can mend, in one sentence."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 from dvc.scm import SCMError
 from dvc.utils.serialize import ParseError
+from dvc.utils.strictyaml import YAMLValidationError
 
 
 class BridgeError(Exception):
@@ -41,9 +43,10 @@ def one_sentence() -> Iterator[None]:
         raise BridgeError(
             "no git repository, which DVC wants: `git init`, or `dvc config core.no_scm true`"
         ) from error
-    except ParseError as error:
-        if Path(error.path).suffix == ".lock":
-            raise unreadable_ledger(error.path, "not valid YAML") from error
-        raise BridgeError(" ".join(str(error).split())) from error
-    except DvcException as error:
+    except (ParseError, YAMLValidationError) as error:
+        path = os.path.relpath(error.path)
+        if path.endswith(".lock"):
+            raise unreadable_ledger(path, "empty, or not valid YAML") from error
+        raise BridgeError(f"{path}: not what DVC can read; `dvc status` shows the line") from error
+    except (DvcException, ImportError) as error:  # the latter, where a remote needs a package
         raise BridgeError(" ".join(str(error).split())) from error

@@ -11,16 +11,6 @@ from dvcrules.errors import unreadable_ledger
 LEDGER = "dvc.lock"
 
 
-def check_ledger(path: Path) -> None:
-    """See whether DVC left a ledger empty, which DVC itself takes for one without records.
-
-    Raises:
-        BridgeError: it did.
-    """
-    if path.exists() and not path.stat().st_size:
-        raise unreadable_ledger(path, "empty")
-
-
 def read_ledger(path: Path, yaml: YAML | None = None) -> dict[str, Any]:
     """What a ledger holds; nothing, where there is none.
 

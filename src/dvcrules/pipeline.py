@@ -13,7 +13,6 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
 from dvcrules.errors import BridgeError, one_sentence
-from dvcrules.ledger import check_ledger
 from dvcrules.templates import Template, template
 
 DEFAULT = "dvc.yaml"  # whose stages `dvc repro` runs unless asked otherwise
@@ -112,8 +111,6 @@ class Pipeline:
                 name = stage.raw_data.generated_from or stage.name
                 groups[stage.path, name].append(stage)
             files = {path: load_file(self.repo, path) for path, _ in groups}
-            for path in files:
-                check_ledger(Path(path).with_suffix(".lock"))
             found = [
                 self._stage(name, jobs, template(files[path], name)) for (path, name), jobs in groups.items()
             ]

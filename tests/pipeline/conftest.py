@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from ruamel.yaml import YAML
+
+Once = Callable[[str, Callable], Path]
 
 SMALL = {
     "z_dims": [2, 5],
@@ -34,13 +36,9 @@ SMALL = {
 class Project:
     """A git checkout with DVC, and what one types in it."""
 
-    def __init__(self, folder: Path, mnist: Path) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.environment = os.environ | {
-            "PYTHONPATH": str(folder / "src"),
-            "NPVAE_MNIST_DIR": str(mnist),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-        }
+        self.environment = os.environ | environment | {"PYTHONPATH": str(folder / "src")}
 
     def run(self, command: str, *, fails: bool = False) -> str:
         """What a shell command prints; it must succeed, or fail where ``fails``."""
@@ -74,6 +72,34 @@ class Project:
         """The jobs that dvc.lock records."""
         return YAML(typ="safe").load(self.folder / "dvc.lock")["stages"]
 
+    def put_mnist(self) -> None:
+        """What `npvae data` would fetch, put there by hand."""
+        source = Path(self.environment["NPVAE_MNIST_DIR"])
+        (self.folder / "data/mnist").mkdir(parents=True)
+        for file in source.glob("*-ubyte"):
+            shutil.copy(file, self.folder / "data/mnist")
+
+
+def duplicate(project: Project, folder: Path) -> Project:
+    """A copy of a whole project, times, untracked files and DVC's cache included."""
+
+    def copy(source: str, target: str) -> None:
+        if "/.dvc/cache/" in source:
+            os.link(source, target)  # DVC replaces these files, and never writes into one
+        else:
+            shutil.copy2(source, target)
+
+    shutil.copytree(project.folder, folder, symlinks=True, copy_function=copy)
+    return Project(folder, project.environment)
+
+
+class FirstRun(NamedTuple):
+    """A small project in which everything has run, and what its commands printed."""
+
+    project: Project
+    figures: str  # `snakemake figures`, and the figures that are there after it
+    rest: str  # `snakemake`
+
 
 @pytest.fixture(scope="session")
 def copy_tree(root: Path) -> Callable[[Path], None]:
@@ -92,12 +118,25 @@ def copy_tree(root: Path) -> Callable[[Path], None]:
 
 
 @pytest.fixture(scope="session")
-def new_project(copy_tree: Callable[[Path], None], mnist: Path) -> Callable[[Path], Project]:
+def as_project(mnist: Path, once: Once) -> Callable[[Path], Project]:
+    """A folder that is a project already, and what one types in it."""
+    environment = {
+        "NPVAE_MNIST_DIR": str(mnist),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "DVC_SITE_CACHE_DIR": str(once("dvc", Path.mkdir)),
+    }
+    return lambda folder: Project(folder, environment)
+
+
+@pytest.fixture(scope="session")
+def new_project(
+    copy_tree: Callable[[Path], None], as_project: Callable[[Path], Project], once: Once
+) -> Callable[[Path], Project]:
     """Makes a copy of the project in a folder, with small parameters and nothing run."""
 
-    def make(folder: Path) -> Project:
+    def make(folder: Path) -> None:
         copy_tree(folder)
-        project = Project(folder, mnist)
+        project = as_project(folder)
         comparators = (folder / "results/comparators.csv").read_bytes()
         project.run("rm -rf results dvc.lock")
         project.edit(SMALL)
@@ -110,12 +149,29 @@ def new_project(copy_tree: Callable[[Path], None], mnist: Path) -> Callable[[Pat
         yaml.dump(records, folder / "studies/dvc.lock")
         project.run("dvc freeze studies/dvc.yaml:comparators")
         project.commit()
-        return project
 
-    return make
+    return lambda folder: duplicate(as_project(once("new", make)), folder)
 
 
 @pytest.fixture(scope="session")
-def as_project(mnist: Path) -> Callable[[Path], Project]:
-    """A folder that is a project already, and what one types in it."""
-    return lambda folder: Project(folder, mnist)
+def first_run(
+    new_project: Callable[[Path], Project], as_project: Callable[[Path], Project], once: Once
+) -> FirstRun:
+    """A small project in which everything has run, by Snakemake: to look at, and to be copied."""
+
+    def make(folder: Path) -> None:
+        project = new_project(folder / "project")
+        figures = project.run("snakemake figures --cores 2 && ls results/figures")
+        (folder / "figures.txt").write_text(figures)
+        (folder / "rest.txt").write_text(project.run("snakemake --cores 2"))
+        project.commit()
+
+    folder = once("first-run", make)
+    project = as_project(folder / "project")
+    return FirstRun(project, (folder / "figures.txt").read_text(), (folder / "rest.txt").read_text())
+
+
+@pytest.fixture
+def ran(first_run: FirstRun, tmp_path: Path) -> Project:
+    """A small project in which everything has run."""
+    return duplicate(first_run.project, tmp_path / "project")

@@ -36,7 +36,7 @@ def test_a_folder_without_mnist(project, tmp_path):
 
 def test_a_loss_that_is_not_finite(project):
     project.edit({"train": {"learning_rate": 1e30}})
-    project.run("dvc repro data")
+    project.put_mnist()
     output = project.run("dvc repro --single-item train@vae-2", fails=True)
     assert "the loss is " in output
     assert "epoch 1, step " in output
@@ -44,19 +44,15 @@ def test_a_loss_that_is_not_finite(project):
     assert not list((project.folder / "results").rglob("*.safetensors"))
 
 
-def test_a_checkpoint_of_other_parameters(project):
-    project.run("dvc repro data train@vae-2")
-    project.edit({"network": {"hidden_units": 8}})
-    output = project.run("dvc repro --single-item embed@vae-2 --force", fails=True)
+def test_a_checkpoint_of_other_parameters(ran):
+    ran.edit({"network": {"hidden_units": 8}})
+    output = ran.run("dvc repro --single-item embed@vae-2 --force", fails=True)
     assert "vae-z2.safetensors: trained with other parameters" in output
     assert "network.hidden_units is 16, not 8" in output
 
 
-def test_a_point_of_the_sweep_never_reaches_a_shell(project):
-    project.run(
-        "dvc repro data && mkdir results/checkpoints && touch results/checkpoints/classifier.safetensors"
-    )
-    project.edit({"sweep": {"points": ["npvae.match_weight=1.0; touch pwned #"]}})
-    output = project.run("dvc repro --single-item --glob 'studies/dvc.yaml:sweep_point@*'", fails=True)
+def test_a_point_of_the_sweep_never_reaches_a_shell(ran):
+    ran.edit({"sweep": {"points": ["npvae.match_weight=1.0; touch pwned #"]}})
+    output = ran.run("dvc repro --single-item --glob 'studies/dvc.yaml:sweep_point@*'", fails=True)
     assert "params.yaml: sweep.points" in output
-    assert not (project.folder / "pwned").exists()
+    assert not (ran.folder / "pwned").exists()

@@ -39,7 +39,7 @@ def kill_in_training(project, command: str, model: str) -> None:
 def project(new_project, tmp_path_factory):
     project = new_project(tmp_path_factory.mktemp("interrupted") / "project")
     project.edit({"train": {"epochs": 100}})
-    project.run("dvc repro data")
+    project.put_mnist()
     return project
 
 

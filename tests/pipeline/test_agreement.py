@@ -28,7 +28,6 @@ from tests.pipeline.project import SMALL, FirstRun, Project, duplicate
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = ("dvc.yaml", "studies/dvc.yaml")
-LEDGERS = ("dvc.lock", "studies/dvc.lock")
 PLACES = ("tree", "clone", "pulled")
 KINDS = ("parameter", "command", "module", "artefact", "data", "nothing")
 
@@ -38,23 +37,32 @@ class Case(NamedTuple):
 
     place: str
     kind: str
-    name: str  # of a parameter, a command (its dvc.yaml and stage), or a file
+    name: (
+        str  # of a parameter, a command (its dvc.yaml and stage), a file, or a folder that matters to nothing
+    )
 
     def __str__(self) -> str:
         return "-".join(self)
 
 
+def tracked() -> list[str]:
+    """The files that git has, except results and ledgers."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return [
+        name for name in listed.stdout.splitlines() if not re.match(r"results/|(studies/)?dvc\.lock$", name)
+    ]
+
+
 def cases() -> list[Case]:
     """Every change, in every place."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
-    tracked = [name for name in listed.stdout.splitlines() if not name.startswith("results/")]
-    outs = dict(outputs())
+    outs, sources = dict(outputs()), [name for name in TRACKED if name.startswith("src/")]
+    others = dict.fromkeys(name.partition("/")[0] for name in TRACKED if name not in sources)
     changes = [
         *(("parameter", name) for name in leaves(small_params())),
         *(("command", f"{file}:{name}") for file, name, _ in stages()),
-        *(("module", name) for name in tracked if name.startswith("src/")),
+        *(("module", name) for name in sources),
         *(("artefact", name) for name, in_git in outs.items() if in_git),
-        *(("nothing", name) for name in tracked if not name.startswith("src/") and name not in LEDGERS),
+        *(("nothing", name) for name in others),
     ]
     of_dvc = [("data", name) for name, in_git in outs.items() if not in_git]
     return [Case(place, *change) for place in PLACES for change in changes + of_dvc * (place != "clone")]
@@ -98,6 +106,7 @@ def outputs() -> Iterator[tuple[str, bool]]:
                 yield name, not options.get("cache", True)
 
 
+TRACKED = tracked()
 CASES = cases()
 RANDOM = random.Random(0)
 SAMPLED = [RANDOM.choice([case for case in CASES if case.kind == kind]) for kind in KINDS]
@@ -107,22 +116,29 @@ SAMPLED += RANDOM.sample(CASES, 2)
 @contextlib.contextmanager
 def changed(folder: Path, case: Case) -> Iterator[None]:
     """One change, which is undone."""
-    path = folder / {"parameter": "params.yaml", "command": case.name.partition(":")[0]}.get(
-        case.kind, case.name
-    )
-    content, times = path.read_bytes(), path.stat()
     match case.kind:
         case "parameter":
-            change_parameter(path, [int(key) if key.isdigit() else key for key in case.name.split(".")])
+            names = ["params.yaml"]
         case "command":
-            change_command(path, case.name.partition(":")[2])
+            names = [case.name.partition(":")[0]]
+        case "nothing":
+            names = [name for name in TRACKED if name == case.name or name.startswith(f"{case.name}/")]
         case _:
-            path.write_bytes(content + b"\n# a comment\n")
+            names = [case.name]
+    before = {folder / name: ((folder / name).read_bytes(), (folder / name).stat()) for name in names}
     try:
+        for path, (content, _) in before.items():
+            if case.kind == "parameter":
+                change_parameter(path, [int(key) if key.isdigit() else key for key in case.name.split(".")])
+            elif case.kind == "command":
+                change_command(path, case.name.partition(":")[2])
+            else:
+                path.write_bytes(content + b"\n# a comment\n")
         yield
     finally:
-        path.write_bytes(content)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        for path, (content, times) in before.items():
+            path.write_bytes(content)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def change_parameter(path: Path, keys: list[str | int]) -> None:
@@ -197,10 +213,13 @@ def absent(stage: Any, changes: list[Any]) -> bool:
     study = Path(stage.path_in_repo).as_posix() != DEFINITIONS[0]
     if study and not any(out.hash_info for out in stage.outs):
         return True
-    found = [
-        entry if isinstance(entry, str) else list(next(iter(entry.values())).values()) for entry in changes
-    ]
-    return all(state in ("deleted", "not in cache") for states in found for state in states)
+    for change in changes:
+        if isinstance(change, str):  # "changed command"
+            return False
+        [states] = change.values()
+        if any(state not in ("deleted", "not in cache") for state in states.values()):
+            return False
+    return True
 
 
 def planned(project: Project) -> set[str]:

@@ -8,6 +8,7 @@ and each recorded input is the recorded output of the stage before.
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.scm import SCMError
 from dvc.stage import PipelineStage
-from dvc_data.hashfile.state import StateNoop
+from dvc_data.hashfile.state import State
 from dvc_data.hashfile.tree import Tree
 
 from dvcrules.pipeline import DEFAULT, LEDGER, records
@@ -52,8 +53,9 @@ def check(root: Path) -> Found:
 
 def _check(root: Path) -> Found:
     found = Found([], [])
-    with Repo(str(root)) as repo:
-        repo.cache.local.state = StateNoop()  # DVC remembers hashes by time and size; here bytes count
+    with Repo(str(root)) as repo, tempfile.TemporaryDirectory() as nothing_yet:
+        # DVC remembers hashes by time and size; here bytes count, and are read once
+        repo.cache.local.state = State(root_dir=repo.root_dir, tmp_dir=nothing_yet)
         repo_root = Path(repo.root_dir)
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
         outs = [out for stage in stages for out in stage.outs]

@@ -48,9 +48,8 @@ class Case(NamedTuple):
 def tracked() -> list[str]:
     """The files that git has, except results and ledgers."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
-    return [
-        name for name in listed.stdout.splitlines() if not re.match(r"results/|(studies/)?dvc\.lock$", name)
-    ]
+    other = re.compile(r"results/|(studies/)?dvc\.lock$")
+    return [name for name in listed.stdout.splitlines() if not other.match(name)]
 
 
 def cases() -> list[Case]:

@@ -2,13 +2,17 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help figures all check lint test bench
+# One process of tests a core, as long as that is few; what several of them need is made once
+PYTEST = pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+
+.PHONY: help figures all check lint test test-faults bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make figures   the paper's four figures, from nothing"
 	@echo "make all       everything: figures, all seeds, evaluation"
 	@echo "make test      lint and tests"
+	@echo "make test-faults   what takes too long for that: each fault, and each change by itself"
 	@echo "make bench     how fast it is, beside what else one would run and what the machine can do"
 	@echo "make check     are the committed figures and metrics those of this tree?"
 
@@ -34,7 +38,10 @@ lint: .venv/installed
 	mypy
 
 test: lint
-	pytest
+	$(PYTEST)
+
+test-faults: .venv/installed
+	$(PYTEST) -m faults
 
 # pythae and pykeops are compared with where they install: one line at a time, and no matter if one fails
 bench: .venv/installed

@@ -1,11 +1,13 @@
-"""What all tests share: one thread, and small things to test with."""
+"""What all tests share: one thread, what is made once for all workers, and small things to test with."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from npvae.data.sources import fetch, verify
 from npvae.errors import NpvaeError
@@ -14,6 +16,8 @@ from npvae.settings import Network
 ROOT = Path(__file__).parents[1]
 
 torch.set_num_threads(1)
+
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +42,32 @@ def tiny() -> Network:
 
 
 @pytest.fixture(scope="session")
-def mnist(root: Path, pytestconfig: pytest.Config) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """A folder made once for all of the workers: the first that asks makes it, the others wait."""
+    temporary = tmp_path_factory.getbasetemp()
+    shared = temporary if worker_id == "master" else temporary.parent
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, finished = shared / name, shared / f"{name}.finished"
+        with FileLock(shared / f"{name}.lock"):
+            if not finished.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what a failure left
+                make(folder)
+                finished.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def mnist(root: Path, pytestconfig: pytest.Config, once: Once) -> Path:
     """The real idx files: the tree's own, or else fetched once into pytest's cache."""
     folder = root / "data" / "mnist"
     try:
         verify(folder)
     except NpvaeError:
         folder = pytestconfig.cache.mkdir("mnist")
-        fetch(folder)
+        once("mnist", lambda _: fetch(folder))
     return folder
 
 

@@ -4,23 +4,31 @@ import glob
 import tempfile
 from pathlib import Path
 
+from npvae.errors import NpvaeError
+
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader finds all of it or none, whatever interrupts the writing.
 
     What a killed process left half-written of the same file is removed; its name begins with a dot, which
     DVC is told to ignore.
+
+    Raises:
+        NpvaeError: the system refuses: a full disk, a folder that only others may write in.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    left_over = list(path.parent.glob(f".{glob.escape(path.name)}-*"))
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        try:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.close()
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    for other in left_over:
-        other.unlink(missing_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        left_over = list(path.parent.glob(f".{glob.escape(path.name)}-*"))
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            try:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.close()
+                Path(file.name).chmod(0o644)
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+        for other in left_over:
+            other.unlink(missing_ok=True)
+    except OSError as error:
+        raise NpvaeError(f"{path}: can't be written: {str(error.strerror).lower()}") from None

@@ -1,6 +1,7 @@
 """``params.yaml`` as one validated object, and the recipe that it gives for a training."""
 
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -24,6 +25,8 @@ from npvae.settings import (
     ZDim,
 )
 
+_BRIEFLY = Repr()  # the aliases of a few lines of YAML can stand for more than any memory holds
+_BRIEFLY.maxlevel, _BRIEFLY.maxstring = 2, 200
 Index = Annotated[int, Field(ge=0)]
 # KEY=VALUE, of characters that no shell gives a meaning to: it stands in a command line and names a file
 Point = Annotated[str, Field(pattern=r"^[a-z_.]+=[A-Za-z0-9_.+-]+$")]
@@ -183,7 +186,7 @@ def _validated(raw: Any, origin: object) -> Params:
             message = "unknown parameter" if problem["type"] == "extra_forbidden" else problem["msg"]
             message = message.removeprefix("Value error, ")
             if key and problem["type"] not in {"extra_forbidden", "missing"}:
-                message += f" (got {problem['input']!r})"
+                message += f" (got {_BRIEFLY.repr(problem['input'])})"
             problems.append(f"{key}: {message}" if key else message)
     if problems:
         raise NpvaeError(f"{origin}: {'; '.join(problems)}")

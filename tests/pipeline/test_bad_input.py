@@ -1,6 +1,13 @@
 """Whatever is wrong ends in one sentence that names it, and leaves nothing half-written."""
 
+import os
+import shutil
+
 import pytest
+from dvc.repo import Repo
+
+# root may read and write everything, unless it lets go of the right to
+AS_ANYBODY = "setpriv --bounding-set -dac_override,-dac_read_search " if os.geteuid() == 0 else ""
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def test_a_folder_without_mnist(project, tmp_path):
 
 def test_a_loss_that_is_not_finite(project):
     project.edit({"train": {"learning_rate": 1e30}})
-    project.run("dvc repro data")
+    project.put_mnist()
     output = project.run("dvc repro --single-item train@vae-2", fails=True)
     assert "the loss is " in output
     assert "epoch 1, step " in output
@@ -44,19 +51,81 @@ def test_a_loss_that_is_not_finite(project):
     assert not list((project.folder / "results").rglob("*.safetensors"))
 
 
-def test_a_checkpoint_of_other_parameters(project):
-    project.run("dvc repro data train@vae-2")
-    project.edit({"network": {"hidden_units": 8}})
-    output = project.run("dvc repro --single-item embed@vae-2 --force", fails=True)
+def test_a_checkpoint_of_other_parameters(ran):
+    ran.edit({"network": {"hidden_units": 8}})
+    output = ran.run("dvc repro --single-item embed@vae-2 --force", fails=True)
     assert "vae-z2.safetensors: trained with other parameters" in output
     assert "network.hidden_units is 16, not 8" in output
 
 
-def test_a_point_of_the_sweep_never_reaches_a_shell(project):
-    project.run(
-        "dvc repro data && mkdir results/checkpoints && touch results/checkpoints/classifier.safetensors"
-    )
-    project.edit({"sweep": {"points": ["npvae.match_weight=1.0; touch pwned #"]}})
-    output = project.run("dvc repro --single-item --glob 'studies/dvc.yaml:sweep_point@*'", fails=True)
+def test_a_point_of_the_sweep_never_reaches_a_shell(ran):
+    ran.edit({"sweep": {"points": ["npvae.match_weight=1.0; touch pwned #"]}})
+    output = ran.run("dvc repro --single-item --glob 'studies/dvc.yaml:sweep_point@*'", fails=True)
     assert "params.yaml: sweep.points" in output
+    assert not (ran.folder / "pwned").exists()
+
+
+@pytest.mark.xfail(strict=True, reason="stages don't check params.yaml before a command that it fills in")
+@pytest.mark.parametrize(
+    "changes",
+    [{"z_dims": ["2; touch pwned #"]}, {"models": ["vae; touch pwned #", "npvae; touch pwned #"]}],
+    ids=["z_dims", "models"],
+)
+def test_no_parameter_is_ever_shell(project, changes, monkeypatch):
+    project.edit(changes)
+    monkeypatch.chdir(project.folder)
+    with Repo() as repo:
+        filled_in = [stage for stage in repo.index.stages if "touch pwned" in str(stage.cmd)]
+        for dep in (dep for stage in filled_in for dep in stage.deps if not dep.exists):
+            path = project.folder / str(dep)  # or DVC would not get as far as the command
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    names = " ".join(f"'{stage.addressing}'" for stage in filled_in)
+    output = project.run(f"dvc repro --keep-going --single-item {names}", fails=True)
     assert not (project.folder / "pwned").exists()
+    assert f"params.yaml: {next(iter(changes))}.0" in output
+
+
+def sentence(output: str) -> str:
+    """The one line that a refused command ends in."""
+    lines = [line for line in output.splitlines() if line]
+    assert len(lines) == 1, output
+    assert lines[0].startswith("npvae: ")
+    return lines[0].removeprefix("npvae: ")
+
+
+def test_a_folder_without_git(project):
+    shutil.rmtree(project.folder / ".git")
+    assert "not a git repository" in sentence(project.run("npvae check", fails=True))
+    project.run("git init -q")
+    assert "train@vae-2: never run" in project.run("npvae check", fails=True)
+
+
+def test_a_name_that_is_no_figures(project):
+    output = project.run("npvae figure1 --output f.png --output f.svg", fails=True)
+    assert "f.svg: figures are PNG or PDF" in sentence(output)
+    assert not (project.folder / "f.png").exists()
+
+
+def test_the_backend_of_a_notebook(project):
+    project.environment["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    project.run("npvae figure1 --output f.pdf")
+    assert (project.folder / "f.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.skipif(bool(AS_ANYBODY) and not shutil.which("setpriv"), reason="root may write everywhere")
+def test_a_folder_and_a_file_of_someone_elses(project):
+    (project.folder / "theirs").mkdir(mode=0o555)
+    output = project.run(f"{AS_ANYBODY}npvae figure1 --output theirs/f.pdf", fails=True)
+    assert sentence(output) == "theirs/f.pdf: can't be written: permission denied"
+    for table in ("theirs-vae", "theirs-npvae"):
+        (project.folder / table).touch(mode=0o000)
+    command = "npvae figure3 --embeddings theirs-{model} --output f.pdf"
+    output = project.run(f"{AS_ANYBODY}{command}", fails=True)
+    assert sentence(output).endswith("theirs-vae: permission denied")
+
+
+def test_a_full_disk(project):
+    output = project.run("ulimit -f 1 && npvae figure1 --output f.pdf", fails=True)
+    assert sentence(output) == "f.pdf: can't be written: file too large"
+    assert not list(project.folder.glob("*f.pdf*"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from npvae.errors import NpvaeError
 from npvae.provenance.artefacts import artefact_problems
 from npvae.provenance.check import check
 
@@ -126,6 +127,49 @@ def test_bytes_are_hashed_anew_whatever_dvc_remembers(copy):
     path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert any("vae-z2.csv: not the file that was recorded" in problem for problem in check(copy).problems)
+
+
+@pytest.mark.parametrize("content", [b"", b"<<<<<<< HEAD\nschema: '2.0'\n", b"\xff\xfe", b"- 1\n"])
+def test_a_ledger_that_is_none_ends_in_a_cure(copy, content):
+    (copy / "dvc.lock").write_bytes(content)
+    with pytest.raises(NpvaeError, match=r"dvc\.lock.*`git checkout HEAD dvc\.lock`") as refused:
+        check(copy)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_study_that_is_older_than_the_tree_is_named_and_is_no_problem(copy):
+    append(copy / "src/npvae/comparators/embeddings.py", "\n# an edit\n")
+    problems, older = check(copy)
+    assert problems == []
+    assert older == ["comparators: src/npvae/comparators: changed since it ran"]
+
+
+def test_what_is_merely_not_here_raises_no_alarm(ran):
+    for name in ("embeddings/vae-z2.parquet", "history/vae-z2.csv", "checkpoints/classifier.safetensors"):
+        (ran.folder / "results" / name).unlink()
+    assert check(ran.folder).problems == []
+    for file in (ran.folder / "results/embeddings").iterdir():
+        file.unlink()
+    assert check(ran.folder).problems == []
+
+
+def test_an_object_damaged_in_dvcs_cache_is_named_and_so_is_the_cure(ran):
+    md5 = ran.ledger()["embed@vae-2"]["outs"][0]["md5"]
+    name, held = "results/embeddings/vae-z2.parquet", f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}"
+    content = (ran.folder / held).read_bytes()
+    (ran.folder / held).unlink()  # another project's link
+    (ran.folder / held).write_bytes(content[:-9])
+    (ran.folder / held).chmod(0o444)
+    (ran.folder / name).unlink()
+    ran.run("dvc checkout")  # DVC trusts a read-only object
+    output = ran.run("npvae check", fails=True)
+    assert f"embed@vae-2: {name}: not the file that was recorded" in output
+    assert f"damaged in DVC's cache; delete it and {held}, then `dvc repro`" in output
+    (ran.folder / held).unlink()
+    (ran.folder / name).unlink()
+    ran.run("dvc repro")
+    assert "up to date" in ran.run("npvae check")
+    assert (ran.folder / held).read_bytes() == content
 
 
 @pytest.mark.parametrize(

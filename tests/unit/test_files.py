@@ -1,9 +1,11 @@
 """Files are written whole, and what a killed writer left is swept."""
 
+import resource
 from pathlib import Path
 
 import pytest
 
+from npvae.errors import NpvaeError
 from npvae.files import write_atomically
 
 
@@ -24,3 +26,24 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -
 
 def test_hidden_files_of_ours_are_ignored_by_dvc(root: Path) -> None:
     assert ".*" in (root / ".dvcignore").read_text().splitlines()
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_atomically(path, "old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # what a process may write, as on a small disk
+    try:
+        with pytest.raises(NpvaeError) as refused:
+            write_atomically(path, "new" * 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(refused.value) == f"{path}: can't be written: file too large"
+    assert [one.name for one in tmp_path.iterdir()] == ["table.csv"]
+    assert path.read_text() == "old"
+
+
+def test_where_no_folder_can_be_the_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(NpvaeError, match=r"results/new/table\.csv: can't be written: not a directory"):
+        write_atomically(tmp_path / "results/new/table.csv", "content")

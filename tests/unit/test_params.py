@@ -136,6 +136,8 @@ NAN, INFINITY = float("nan"), float("inf")
         ("data__test_images", 10_001, "data.test_images"),
         ("data__test_images", 0, "data.test_images"),
         ("network__hidden_units", 0, "network.hidden_units"),
+        ("network__hidden_units", 1_000_000_000, "network.hidden_units"),
+        ("z_dims", [100_000], "z_dims"),
         ("network__activations", "gelu", "network.activations"),
         ("network__initialisation", "zeros", "network.initialisation"),
         ("network__dropout", 1.0, "network.dropout"),
@@ -236,6 +238,16 @@ def test_what_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
     assert refusal(path).startswith("not YAML")
+
+
+def test_a_few_lines_that_stand_for_a_billion_words_are_refused_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yaml"
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    path.write_text("\n".join([*lines, "z_dims: *a8", "seeds: *a8"]))
+    message = refusal(path)
+    assert "z_dims.0: " in message
+    assert len(message) < 5_000
 
 
 @pytest.mark.parametrize("content", ["", "- vae\n- npvae\n", "42\n"], ids=["empty", "a list", "a number"])

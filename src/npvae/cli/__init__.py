@@ -19,6 +19,8 @@ from npvae.errors import NpvaeError
 # One thread a job unless told otherwise: the last bits of some sums depend on the number, and both front
 # doors must give the same ones. Snakemake tells (a rule's threads), and runs jobs side by side instead.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Figures are files; a notebook hands its own backend down to commands, which may not have it installed
+os.environ["MPLBACKEND"] = "agg"
 
 
 def _version(wanted: bool) -> None:
@@ -77,6 +79,8 @@ def main() -> None:
         app(prog_name="npvae")
     except NpvaeError as error:
         sys.exit(f"npvae: {error}")
+    except PermissionError as error:
+        sys.exit(f"npvae: {error.filename}: {str(error.strerror).lower()}")
 
 
 def _run_this_trees_package() -> None:

@@ -8,11 +8,23 @@ import typer
 from npvae.errors import NpvaeError
 from npvae.settings import ModelName
 
+
+def _drawable(paths: list[Path]) -> list[Path]:
+    """A figure is drawn in seconds, but what it is drawn from takes long: names are checked before."""
+    for path in paths:
+        if path.suffix not in {".png", ".pdf"}:
+            raise NpvaeError(f"{path}: figures are PNG or PDF; give a name that ends in .png or .pdf")
+    return paths
+
+
 Model = Annotated[ModelName, typer.Option(help="The plain or the nonparametric VAE.")]
 ZDim = Annotated[int, typer.Option(min=1, help="Dimension of Z.")]
 Mnist = Annotated[Path, typer.Option(help="Folder of MNIST's four idx files.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
-Drawings = Annotated[list[Path], typer.Option(help="PNG or PDF to write; give the option once for each.")]
+Drawings = Annotated[
+    list[Path],
+    typer.Option(help="PNG or PDF to write; give the option once for each.", callback=_drawable),
+]
 ClassifierFile = Annotated[Path, typer.Option(help="The classifier's weights (safetensors).")]
 State = Annotated[
     Path, typer.Option(help="Folder of what a killed training goes on from; emptied at the end.")

@@ -6,20 +6,26 @@ for it and all that it comes from, the recorded command, parameters and source f
 and each recorded input is the recorded output of the stage before.
 """
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from dvc.dependency import ParamsDependency
 from dvc.dependency.base import Dependency
+from dvc.exceptions import DvcException
 from dvc.output import Output
 from dvc.repo import Repo
+from dvc.scm import SCMError
 from dvc.stage import PipelineStage
-from dvc_data.hashfile.state import StateNoop
+from dvc_data.hashfile.state import State
 from dvc_data.hashfile.tree import Tree
 
 from dvcrules.ledger import LEDGER, records
 from dvcrules.pipeline import DEFAULT
+from npvae.errors import NpvaeError
 from npvae.provenance.artefacts import artefact_problems
 
 
@@ -31,10 +37,26 @@ class Found(NamedTuple):
 
 
 def check(root: Path) -> Found:
-    """Hold the artefacts and records under ``root`` against its tree."""
+    """Hold the artefacts and records under ``root`` against its tree.
+
+    Raises:
+        NpvaeError: ``root`` is no git repository with DVC's folder, or one of DVC's files can't be read.
+    """
+    try:
+        return _check(root)
+    except SCMError:
+        raise NpvaeError(f"{root}: not a git repository, as DVC needs one; `git init` makes it one") from None
+    except DvcException as error:
+        cure = f"; `git checkout HEAD {LEDGER}` puts git's back, or delete it: `dvc repro` writes it anew"
+        message = " ".join(str(error).split())
+        raise NpvaeError(f"{message}{cure if LEDGER in message else ''}") from None
+
+
+def _check(root: Path) -> Found:
     found = Found([], [])
-    with Repo(str(root)) as repo:
-        repo.cache.local.state = StateNoop()  # DVC remembers hashes by time and size; here bytes count
+    with Repo(str(root)) as repo, tempfile.TemporaryDirectory() as nothing_yet:
+        # DVC remembers hashes by time and size; here bytes count, and are read once
+        repo.cache.local.state = State(root_dir=repo.root_dir, tmp_dir=nothing_yet)
         repo_root = Path(repo.root_dir)
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
         outs = [out for stage in stages for out in stage.outs]
@@ -72,8 +94,12 @@ def _output_problems(stage: PipelineStage) -> Iterator[str]:
                 yield f"{out}: {'missing' if not out.exists else 'not the file that was recorded'}"
             else:
                 yield from artefact_problems(Path(out.fs_path), str(out))
-        elif out.exists and out.changed_checksum():
+            continue
+        if out.exists and out.changed_checksum():
             yield f"{out}: not the file that was recorded"
+        held = Path(out.cache.oid_to_path(out.hash_info.value))
+        if held.exists() and hashlib.md5(held.read_bytes()).hexdigest() != out.hash_info.value:
+            yield f"{out}: damaged in DVC's cache; delete it and {os.path.relpath(held)}, then `dvc repro`"
 
 
 def _dependency_problems(dep: Dependency, outs: list[Output]) -> Iterator[str]:
@@ -84,10 +110,19 @@ def _dependency_problems(dep: Dependency, outs: list[Output]) -> Iterator[str]:
     producers = [out for out in outs if out.fs_path == dep.fs_path or dep.fs.isin(out.fs_path, dep.fs_path)]
     if producers and _recorded_hash(dep, producers) != dep.hash_info.value:
         yield f"{dep}: made from another version than the recorded one"
-    if dep.exists and dep.changed_checksum():
+    if dep.exists and _changed(dep, producers):
         yield f"{dep}: changed since it ran"
     elif not dep.exists and not producers:
         yield f"{dep}: missing"
+
+
+def _changed(dep: Dependency, producers: list[Output]) -> bool:
+    """Whether a file, or what is there of a folder, is not what was recorded; absence is no change."""
+    if not (producers and dep.isdir()):
+        return dep.changed_checksum()
+    made = {out.fs_path: out for out in producers}
+    there = dep.dvcignore.find(dep.fs, dep.fs_path)
+    return any(path not in made or made[path].changed_checksum() for path in there)
 
 
 def _recorded_hash(dep: Dependency, producers: list[Output]) -> str | None:

@@ -1,0 +1,97 @@
+"""A small project, and what one types in it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+SMALL = {
+    "z_dims": [2, 5],
+    "seeds": 2,
+    "data": {"validation_images": 100, "train_images": 900, "test_images": 200},
+    "network": {"hidden_units": 16},
+    "train": {"epochs": 1},
+    "predict": {"reference_images": 500},
+    "classifier": {"epochs": 1},
+    "measure": {
+        "samples": 50,
+        "importance_samples": 5,
+        "likelihood_images": 10,
+        "subset": 50,
+        "pairs": 20,
+        "steps": 3,
+    },
+    "sweep": {"z_dim": 2, "points": ["npvae.match_weight=1.0", "train.epochs=2"]},
+    "figures": {"thumbnails": 8, "interpolation_steps": 3},
+}
+
+
+class Project:
+    """A git checkout with DVC, and what one types in it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = os.environ | environment | {"PYTHONPATH": str(folder / "src")}
+
+    def run(self, command: str, *, fails: bool = False) -> str:
+        """What a shell command prints; it must succeed, or fail where ``fails``."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            shell=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert (done.returncode != 0) is fails, (
+            f"`{command}` ended with {done.returncode}:\n{done.stdout[-4000:]}"
+        )
+        return done.stdout
+
+    def commit(self) -> None:
+        self.run("git add -A && git -c user.name=test -c user.email=test@example.org commit -qm 'A state'")
+
+    def edit(self, changes: dict[str, Any]) -> None:
+        """Change params.yaml, keeping the rest of it."""
+        yaml = YAML()
+        path = self.folder / "params.yaml"
+        values = yaml.load(path)
+        for key, value in changes.items():
+            values[key] = values[key] | value if isinstance(value, dict) else value
+        yaml.dump(values, path)
+
+    def ledger(self) -> dict[str, Any]:
+        """The jobs that dvc.lock records."""
+        return YAML(typ="safe").load(self.folder / "dvc.lock")["stages"]
+
+    def put_mnist(self) -> None:
+        """What `npvae data` would fetch, put there by hand."""
+        source = Path(self.environment["NPVAE_MNIST_DIR"])
+        (self.folder / "data/mnist").mkdir(parents=True)
+        for file in source.glob("*-ubyte"):
+            shutil.copy(file, self.folder / "data/mnist")
+
+
+def duplicate(project: Project, folder: Path) -> Project:
+    """A copy of a whole project: times, untracked files and DVC's cache included."""
+
+    def copy(source: str, target: str) -> None:
+        if "/.dvc/cache/" in source:
+            os.link(source, target)  # DVC replaces these files, and never writes into one
+        else:
+            shutil.copy2(source, target)
+
+    shutil.copytree(project.folder, folder, symlinks=True, copy_function=copy)
+    return Project(folder, project.environment)
+
+
+class FirstRun(NamedTuple):
+    """A small project in which everything has run, and what its commands printed."""
+
+    project: Project
+    figures: str  # `snakemake figures`, and the figures that are there after it
+    rest: str  # `snakemake`

@@ -1,3 +1,16 @@
+rule figure_data:
+    input:
+        inputs("figure_data"),
+    output:
+        outputs("figure_data"),
+    log:
+        log_of("figure_data"),
+    benchmark:
+        timing_of("figure_data")
+    shell:
+        repro("figure_data")
+
+
 rule figure1:
     input:
         inputs("figure1"),

@@ -58,6 +58,7 @@ for command in (
     claims.claims,
     sweep.sweep_point,
     sweep.sweep,
+    figures.figure_data,
     figures.figure1,
     figures.figure2,
     figures.figure3,

@@ -43,7 +43,10 @@ def draw(embeddings: Mapping[tuple[ModelName, int], pd.DataFrame], model: ModelN
             ``x2`` or, of the plain VAE where Z has two dimensions, ``z1``, ``z2``.
         model: whose X is shown.
     """
-    rows = (("vae", "z", "Z of the VAE"), (model, "x", f"X of the\n{style.NAMES[model]}"))
+    rows: tuple[tuple[ModelName, str, str], ...] = (
+        ("vae", "z", "Z of the VAE"),
+        (model, "x", f"X of the\n{style.NAMES[model]}"),
+    )
     z_dims = sorted(z_dim for name, z_dim in embeddings if name == model)
     side = min(_LARGEST, (style.TEXT - style.MARGIN - _LABEL - _GAP * (len(z_dims) - 1)) / len(z_dims))
     across = len(z_dims) * (side + _GAP) - _GAP

@@ -147,15 +147,16 @@ def middles(points: Array, digits: Array, view: Window) -> dict[int, tuple[float
         view: the window; what lies outside does not count.
     """
     cells, smoothing = 64, 4
-    x, y = (np.linspace(low, high, cells + 1) for low, high in (view[:2], view[2:]))
+    edges = [np.linspace(low, high, cells + 1) for low, high in (view[:2], view[2:])]
 
     def density(chosen: Array) -> Array:
-        return gaussian_filter(np.histogram2d(*points[chosen].T, bins=(x, y))[0], smoothing)
+        return gaussian_filter(np.histogramdd(points[chosen], edges)[0], smoothing)
 
     everything, places = density(np.ones(len(points), bool)), {}
     for digit in np.unique(digits).tolist():
-        column, row = np.unravel_index(np.argmax(2 * density(digits == digit) - everything), everything.shape)
-        places[digit] = (float(x[column : column + 2].mean()), float(y[row : row + 2].mean()))
+        cell = np.unravel_index(np.argmax(2 * density(digits == digit) - everything), everything.shape)
+        x, y = (float(edge[i : i + 2].mean()) for edge, i in zip(edges, cell, strict=True))
+        places[digit] = (x, y)
     return places
 
 

@@ -40,8 +40,8 @@ def nothing_to_do(project) -> None:
 
 def test_figures_need_one_seed_only(project):
     output = project.run("snakemake figures --cores 2")
-    assert ran(output) == {"data", "train", "embed", "interpolate", "generate", *FIGURES}
-    figures = sorted(path.name for path in (project.folder / "results/figures").iterdir())
+    assert ran(output) == {"data", "train", "embed", "interpolate", "generate", "figure_data", *FIGURES}
+    figures = sorted(path.name for path in (project.folder / "results/figures").glob("*.*"))
     assert figures == [f"figure{n}.{kind}" for n in (1, 2, 3, 4) for kind in ("pdf", "png")]
 
 
@@ -53,6 +53,8 @@ def test_the_rest_redoes_none_of_it(project):
         "measure",
         "claims",
         "evidence",
+        "explorer_part",
+        "explorer",
     }
     nothing_to_do(project)
     assert "check: every figure and metric is up to date" in project.run("npvae check")
@@ -136,19 +138,19 @@ def test_files_of_someone_elses_are_neither_read_nor_recorded_nor_removed(projec
 
 def test_removed_figures_come_back_without_training(project):
     project.run("rm -r results/figures")
-    assert ran(project.run("snakemake --cores 2")) == FIGURES | {"evidence"}
+    assert ran(project.run("snakemake --cores 2")) == FIGURES | {"figure_data", "evidence"}
     assert not project.run("git status --porcelain")
 
 
 def test_one_parameter_reruns_what_depends_on_it(project):
     project.edit({"figures": {"interpolation_steps": 4}})
-    assert ran(project.run("dvc repro")) == {"interpolate", "figure4"}
+    assert ran(project.run("dvc repro")) == {"interpolate", "figure_data", "figure4"}
     assert "Data and pipelines are up to date." in project.run("dvc repro")
 
 
 def test_setting_it_back_restores_the_old_results(project):
     project.run("git checkout -q params.yaml")
-    assert ran(project.run("dvc repro")) <= {"figure4"}
+    assert ran(project.run("dvc repro")) <= {"figure_data", "figure4"}
     assert not project.run("git status --porcelain")
 
 
@@ -184,5 +186,11 @@ def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):
     pulled.edit({"figures": {"thumbnails": 6}})
     source = clone / "src/npvae/figures/figure1.py"
     source.write_text(source.read_text() + "\n# an edit\n")
-    assert ran(pulled.run("snakemake --cores 2")) == {"generate", *FIGURES, "evidence"}
+    assert ran(pulled.run("snakemake --cores 2")) == {
+        "generate",
+        "figure_data",
+        *FIGURES,
+        "evidence",
+        "explorer",
+    }
     nothing_to_do(pulled)

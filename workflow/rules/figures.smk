@@ -65,3 +65,29 @@ rule figure4:
         timing_of("figure4")
     shell:
         repro("figure4")
+
+
+rule explorer_part:
+    input:
+        inputs("explorer_part"),
+    output:
+        outputs("explorer_part"),
+    log:
+        log_of("explorer_part"),
+    benchmark:
+        timing_of("explorer_part")
+    shell:
+        repro("explorer_part")
+
+
+rule explorer:
+    input:
+        inputs("explorer"),
+    output:
+        outputs("explorer"),
+    log:
+        log_of("explorer"),
+    benchmark:
+        timing_of("explorer")
+    shell:
+        repro("explorer")

@@ -81,6 +81,7 @@ for command in (
     pipeline.params,
     pipeline.prune,
     pipeline.check,
+    pipeline.compare,
 ):
     app.command()(command)
 

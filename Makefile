@@ -5,16 +5,18 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # One process of tests a core, as long as that is few; what several of them need is made once
 PYTEST = pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: help figures all check lint test test-faults bench
+.PHONY: help figures all report redraw check lint test test-faults bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make figures   the paper's four figures, from nothing"
 	@echo "make all       everything: figures, all seeds, evaluation"
+	@echo "make report    all of it in one page, after 'make all' or 'dvc pull'"
 	@echo "make test      lint and tests"
 	@echo "make test-faults   what takes too long for that: each fault, and each change by itself"
 	@echo "make bench     how fast it is, beside what else one would run and what the machine can do"
 	@echo "make check     are the committed figures and metrics those of this tree?"
+	@echo "make redraw    draw the figures from the data that git holds, and compare them with the committed ones"
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -30,6 +32,10 @@ all: .venv/installed
 
 check: .venv/installed
 	npvae check
+
+redraw: .venv/installed
+	dvc repro --force --single-item figure1 figure2 figure3 figure4 evidence
+	npvae compare HEAD --same --page results/compare.html
 
 lint: .venv/installed
 	ruff check .

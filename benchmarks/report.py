@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks import classes, machine
-from benchmarks.goals import EPOCH, GOALS, GPU_GOALS, STEPS, curve, exponent, number
+from benchmarks.goals import EPOCH, GOALS, GPU_GOALS, STEPS, curve, number
 from npvae.figures import style
 from npvae.files import write_atomically
 
@@ -18,13 +18,9 @@ COLUMNS = [
     *("run", "round", "case", "class", "what", "at"),
     *("unit", "median", "low", "high", "repetitions", "note"),
 ]
-PANELS = (
-    ("Z", "z", "dimension of Z"),
-    ("B", "batch", "images in a batch"),
-    ("S", "seeds", "seeds in a step"),
-)
-COLOURS = {"avx2": style.MUTED, "bfloat16": style.ACCENT, classes.GPU: style.PALETTE[7]}
-OTHER = style.PALETTE[8]
+PANELS = {"z": "dimension of Z", "batch": "images in a batch", "seeds": "seeds in a step"}
+COLOURS = {"avx2": style.MUTED, "bfloat16": style.ACCENT, classes.GPU: style.BLUE}
+OTHER = style.VIOLET
 _LEFT, _BOTTOM, _HEIGHT, _GAP, _TOP = 0.55, 0.36, 1.1, 0.57, 0.22  # inches
 
 
@@ -132,28 +128,31 @@ these and of the medians, the median over rounds is shown.
 {_markdown(["case", "class", "what", "at", "median", "quartiles", "repetitions"], timing_rows(table))}"""
 
 
-def _draw_curve(axes: Axes, points: pd.DataFrame, symbol: str, kind: str) -> None:
-    colour = COLOURS.get(kind, OTHER)
+def _draw_curve(axes: Axes, points: pd.DataFrame, kind: str) -> None:
     sizes, times = points["at"].to_numpy(), 1e3 * points["median"].to_numpy()
     spread = 1e3 * np.abs(points[["low", "high"]].to_numpy().T - points["median"].to_numpy())
     axes.errorbar(
-        sizes, times, spread, fmt="o", color=colour, markersize=3.5, markeredgewidth=0, elinewidth=0.8
+        sizes,
+        times,
+        spread,
+        fmt="o-",
+        color=COLOURS.get(kind, OTHER),
+        linewidth=0.9,
+        markersize=3.5,
+        markeredgewidth=0,
+        elinewidth=0.8,
+        label=kind,
     )
-    slope = exponent(sizes, times)
-    upper = sizes[len(sizes) // 2 :]
-    centre = np.exp(np.log(times[len(sizes) // 2 :]).mean() - slope * np.log(upper).mean())
-    label = f"{kind}: ${symbol}^{{{slope:.2f}}}$"
-    axes.plot(upper, centre * upper**slope, color=colour, linewidth=0.9, label=label)
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Milliseconds of a step of the nonparametric VAE against Z, batch and seeds, with fitted exponents."""
+    """Milliseconds of a step of the nonparametric VAE against Z, batch and seeds."""
     groups = list(table.groupby("class"))
     with style.styled():
         height = _BOTTOM + len(PANELS) * (_HEIGHT + _GAP) - _GAP + _TOP
         width = style.COLUMN - _LEFT - 0.1
         figure = Figure(figsize=(style.COLUMN, height))
-        for row, (symbol, what, label) in enumerate(PANELS):
+        for row, (what, label) in enumerate(PANELS.items()):
             bottom = height - _TOP - _HEIGHT - row * (_HEIGHT + _GAP)
             axes = style.panel(figure, _LEFT, bottom, width, _HEIGHT)
             curves = {
@@ -162,9 +161,9 @@ def draw(table: pd.DataFrame) -> Figure:
             }
             for kind, points in curves.items():
                 if len(points) > 2:
-                    _draw_curve(axes, points, symbol, kind)
+                    _draw_curve(axes, points, kind)
             sizes = sorted({size for points in curves.values() for size in points["at"]})
-            axes.set(xlabel=label, ylabel="ms a step")
+            axes.set(xlabel=label, ylabel="ms per step")
             axes.yaxis.set_label_coords(-0.75 * _LEFT / width, 0.5)
             if not sizes:
                 axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=style.MUTED)

@@ -68,6 +68,11 @@ class Params(Settings):
     sweep: Sweep
     figures: Figures
 
+    @property
+    def with_x(self) -> tuple[ModelName, ...]:
+        """The models that have an X: all but the plain VAE."""
+        return tuple(model for model in self.models if model != "vae")
+
     def recipe(self, model: ModelName, z_dim: int) -> Recipe:
         """What ``model`` at ``z_dim`` is trained by."""
         return Recipe(

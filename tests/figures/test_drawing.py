@@ -39,7 +39,7 @@ def table(spaces: str, *, train: int = 300, test: int = 120) -> pd.DataFrame:
 
 def tables(*z_dims: int) -> dict[tuple[ModelName, int], pd.DataFrame]:
     return {
-        (model, z_dim): table(own + "z" * (z_dim == 2))
+        (model, z_dim): table(own + "z" * (z_dim == 2), train=0)
         for model, own in (("vae", ""), ("npvae", "x"))
         for z_dim in z_dims
     }
@@ -220,7 +220,7 @@ def test_figure2_shows_and_counts_the_thumbnails_in_its_window() -> None:
     places = np.array([[0.0, 0.0], [3.0, 3.0], [40.0, 0.0], [0.0, -40.0]])
     panel = figure2.draw(table("x"), places, np.ones((4, 784)), 0.5, 20).axes[2]
     assert "2 places" in said(panel)
-    assert "Z = 20" in said(panel)
+    assert "20-dim. Z" in said(panel)
     assert np.sum(panel.images[0].get_array()) == 2 * 784
 
 
@@ -252,14 +252,13 @@ def test_figure3_explains_exactly_what_it_cannot_draw(z_dims: tuple[int, ...]) -
     panels = figure3.draw(given).axes
     assert len(panels) == 2 * len(z_dims)
     for z_dim, upper, lower in zip(z_dims, panels, panels[len(z_dims) :], strict=False):
-        assert f"Z = {z_dim}" in said(upper).split("\n")
+        assert f"Z of {z_dim} dimension{'s' * (z_dim > 1)}" in said(upper).split("\n")
         assert ("cannot be drawn" in said(upper)) == (z_dim != 2)
         assert "cannot be drawn" not in said(lower)
         assert len(upper.collections) == (z_dim == 2)
         for axes, model, space in ((upper, "vae", "z"), (lower, "npvae", "x")):
             if axes.collections:
-                rows = given[model, z_dim]
-                assert dots(axes) == expected_dots(rows[rows["split"] == "test"], space)
+                assert dots(axes) == expected_dots(given[model, z_dim], space)
     assert "Z of the VAE" in said(panels[0])
     assert "nonparametric" in said(panels[len(z_dims)])
 
@@ -306,7 +305,7 @@ def test_figure4_sets_the_real_images_apart() -> None:
     assert gaps[0] > gaps[1] + 0.05
     assert shown[0].get_extent()[2] > shown[6].get_extent()[3]
     assert said(axes).count("real image") == 2
-    assert "VAE,\nZ = 2" in said(axes)
+    assert "VAE,\nin Z (2-dim. Z)" in said(axes)
 
 
 @pytest.mark.parametrize(
@@ -322,13 +321,13 @@ def test_figure4_names_each_row_by_its_model_its_z_and_the_space_of_its_path(
 ) -> None:
     names = {"vae": ("VAE", "Z"), "npvae": ("nonparametric VAE", "X")}
     [axes] = figure4.draw({key: digits(4) for key in keys}).axes
-    labels = [text for text in words(axes) if "Z =" in text.get_text()]
+    labels = [text for text in words(axes) if "dim. Z" in text.get_text()]
     assert len(labels) == len(keys)
     for row, (model, z_dim) in enumerate(keys):
         left, _, bottom, top = axes.images[4 * row].get_extent()
         [label] = [text for text in labels if bottom < text.get_position()[1] < top]
         name, space = names[model]
-        assert label.get_text() == f"{name},\nZ = {z_dim} (in {space})"
+        assert label.get_text() == f"{name},\nin {space} ({z_dim}-dim. Z)"
         assert label.get_position()[1] == pytest.approx((bottom + top) / 2)
         assert label.get_position()[0] < left
 
@@ -386,6 +385,9 @@ SIGHT = {
     "protanopia": np.array(
         [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
     ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 
 
@@ -438,7 +440,9 @@ def test_the_colour_difference_is_the_published_one() -> None:
         assert ciede2000(np.array(one), np.array(other)) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize(("sight", "least"), [("normal", 17), ("deuteranopia", 12.5), ("protanopia", 11.5)])
+@pytest.mark.parametrize(
+    ("sight", "least"), [("normal", 22), ("deuteranopia", 16.5), ("protanopia", 17), ("tritanopia", 18.5)]
+)
 def test_the_digits_colours_stay_apart(sight: str, least: float) -> None:
     seen = [lab(colour, SIGHT[sight]) for colour in style.PALETTE]
     assert len(seen) == 10
@@ -447,3 +451,25 @@ def test_the_digits_colours_stay_apart(sight: str, least: float) -> None:
         assert min(ciede2000(seen[i], seen[j]) for i, j in combinations(neighbours, 2)) > 25
     white = lab("white", SIGHT[sight])
     assert min(ciede2000(colour, white) for colour in seen) > 10
+
+
+def test_no_digit_is_grey() -> None:
+    chroma = [math.hypot(*lab(colour, SIGHT["normal"])[1:]) for colour in style.PALETTE]
+    assert min(chroma) > 30
+
+
+def test_a_digit_is_named_in_the_middle_of_its_larger_part() -> None:
+    random = np.random.default_rng(3)
+    centres = {0: (-3.0, 2.0), 1: (3.0, 2.0)}
+    parts = [random.normal(centre, 0.3, (300, 2)) for centre in (*centres.values(), (0.0, -4.0))]
+    digits = np.repeat([0, 1, 1], [300, 300, 100])
+    points = np.concatenate(parts)[: len(digits)]
+    named = style.middles(points, digits, (-5.0, 5.0, -5.0, 5.0))
+    assert named.keys() == centres.keys()
+    for digit, centre in centres.items():
+        assert named[digit] == pytest.approx(centre, abs=0.3)
+
+
+def test_each_panel_of_dots_names_its_digits() -> None:
+    for axes in [*drawn2().axes[:2], *figure3.draw(tables(2)).axes]:
+        assert set("0123456789") <= set(said(axes).split("\n"))

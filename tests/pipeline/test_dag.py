@@ -53,9 +53,9 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
         graph = get_active_graph(repo.index.graph)  # a frozen stage depends on nothing
         assert jobs == {stage.name for stage in graph}
         assert edges == {(producer.name, stage.name) for stage, producer in graph.edges}
-    # data, generate, classifier, real; train, replicate, embed, interpolate, measure of two models; the
-    # figures, claims and evidence; comparators, two points of the sweep and its report
-    assert len(jobs) == 4 + 2 * 5 * len(z_dims) + 6 + 4
+    # data, generate, classifier, real; train, replicate, embed, interpolate, measure, explorer_part of two
+    # models; figures and their data, claims, evidence, explorer; comparators, two points of the sweep, sweep
+    assert len(jobs) == 4 + 2 * 6 * len(z_dims) + 8 + 4
 
 
 def test_a_fresh_clone_plans_the_study_that_the_claims_show_and_no_other(small):
@@ -155,7 +155,7 @@ def test_imports_run_downwards(root):
         {"training", "latent"},
         {"measures"},
         {"comparators", "verdicts", "figures"},
-        {"provenance"},
+        {"provenance", "explorer"},
         {"cli"},
     ]
     height = {room: floor for floor, rooms in enumerate(floors) for room in rooms}

@@ -41,7 +41,15 @@ def nothing_to_do(project) -> None:
 
 
 def test_figures_need_one_seed_only(first_run):
-    assert stages_run(first_run.figures) == {"data", "train", "embed", "interpolate", "generate", *FIGURES}
+    assert stages_run(first_run.figures) == {
+        "data",
+        "train",
+        "embed",
+        "interpolate",
+        "generate",
+        "figure_data",
+        *FIGURES,
+    }
     assert first_run.figures.split()[-8:] == [
         f"figure{n}.{kind}" for n in (1, 2, 3, 4) for kind in ("pdf", "png")
     ]
@@ -55,6 +63,8 @@ def test_the_rest_redoes_none_of_it(first_run):
         "measure",
         "claims",
         "evidence",
+        "explorer_part",
+        "explorer",
     }
 
 
@@ -148,16 +158,16 @@ def test_files_of_someone_elses_are_neither_read_nor_recorded_nor_removed(projec
 
 def test_removed_figures_come_back_without_training(project):
     project.run("rm -r results/figures")
-    assert stages_run(project.run("snakemake --cores 2")) == FIGURES | {"evidence"}
+    assert stages_run(project.run("snakemake --cores 2")) == FIGURES | {"figure_data", "evidence"}
     assert not project.run("git status --porcelain")
 
 
 def test_one_parameter_reruns_what_depends_on_it_and_nothing_when_it_is_set_back(project):
     project.edit({"figures": {"interpolation_steps": 4}})
-    assert stages_run(project.run("dvc repro")) == {"interpolate", "figure4"}
+    assert stages_run(project.run("dvc repro")) == {"interpolate", "figure_data", "figure4"}
     assert "Data and pipelines are up to date." in project.run("dvc repro")
     project.run("git checkout -q params.yaml")
-    assert stages_run(project.run("dvc repro")) <= {"figure4"}
+    assert stages_run(project.run("dvc repro")) <= {"figure_data", "figure4"}
     assert not project.run("git status --porcelain")
 
 
@@ -201,5 +211,11 @@ def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):
     pulled.edit({"figures": {"thumbnails": 6}})
     source = clone / "src/npvae/figures/figure1.py"
     source.write_text(source.read_text() + "\n# an edit\n")
-    assert stages_run(pulled.run("snakemake --cores 2")) == {"generate", *FIGURES, "evidence"}
+    assert stages_run(pulled.run("snakemake --cores 2")) == {
+        "generate",
+        "figure_data",
+        *FIGURES,
+        "evidence",
+        "explorer",
+    }
     nothing_to_do(pulled)

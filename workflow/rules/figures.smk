@@ -1,3 +1,16 @@
+rule figure_data:
+    input:
+        inputs("figure_data"),
+    output:
+        outputs("figure_data"),
+    log:
+        log_of("figure_data"),
+    benchmark:
+        timing_of("figure_data")
+    shell:
+        repro("figure_data")
+
+
 rule figure1:
     input:
         inputs("figure1"),
@@ -52,3 +65,29 @@ rule figure4:
         timing_of("figure4")
     shell:
         repro("figure4")
+
+
+rule explorer_part:
+    input:
+        inputs("explorer_part"),
+    output:
+        outputs("explorer_part"),
+    log:
+        log_of("explorer_part"),
+    benchmark:
+        timing_of("explorer_part")
+    shell:
+        repro("explorer_part")
+
+
+rule explorer:
+    input:
+        inputs("explorer"),
+    output:
+        outputs("explorer"),
+    log:
+        log_of("explorer"),
+    benchmark:
+        timing_of("explorer")
+    shell:
+        repro("explorer")

@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 import npvae
-from npvae.cli import claims, classifier, comparators, data, export, figures, measure, pipeline, sweep, train
+from npvae.cli import (
+    claims,
+    classifier,
+    comparators,
+    data,
+    explorer,
+    export,
+    figures,
+    measure,
+    pipeline,
+    sweep,
+    train,
+)
 from npvae.errors import NpvaeError
 
 # One thread a job unless told otherwise: the last bits of some sums depend on the number, and both front
@@ -60,14 +72,18 @@ for command in (
     claims.claims,
     sweep.sweep_point,
     sweep.sweep,
+    figures.figure_data,
     figures.figure1,
     figures.figure2,
     figures.figure3,
     figures.figure4,
     claims.evidence,
+    explorer.explorer_part,
+    explorer.explorer,
     pipeline.params,
     pipeline.prune,
     pipeline.check,
+    pipeline.compare,
 ):
     app.command()(command)
 

@@ -55,7 +55,12 @@ def interpolate(
 
 
 def generate(
-    z_dim: ZDim, data: Mnist, checkpoint: Checkpoint, output: Output, params: ParamsFile = DEFAULT_PARAMS
+    model: Model,
+    z_dim: ZDim,
+    data: Mnist,
+    checkpoint: Checkpoint,
+    output: Output,
+    params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
     """Images decoded from X at the places of test images, thinned so that they do not overlap (npz).
 
@@ -65,7 +70,7 @@ def generate(
     from npvae.params import load_params
 
     loaded = load_params(params)
-    space, _, test = _open(loaded, "npvae", z_dim, data, checkpoint)
+    space, _, test = _open(loaded, model, z_dim, data, checkpoint)
     places, images, side = thumbnails(space, test.images, loaded.figures.thumbnails)
     _save(output, locations=places.numpy(), images=images.numpy(), side=side, z_dim=z_dim)
 

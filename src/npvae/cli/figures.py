@@ -1,15 +1,69 @@
-"""``npvae figure1`` to ``npvae figure4``."""
+"""``npvae figure-data`` gathers what the figures show; ``npvae figure1`` to ``figure4`` draw it."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Drawings, ParamsFile, one_of_each
+from npvae.cli.options import DEFAULT_PARAMS, Drawings, Model, ParamsFile, one_of_each
+from npvae.errors import NpvaeError
 
 Tables = Annotated[str, typer.Option(help="The embeddings (parquet), as a pattern of {model} and {z}.")]
 Arrays = Annotated[str, typer.Option(help="The interpolants (npz), as a pattern of {model} and {z}.")]
-Generated = Annotated[Path, typer.Option(help="Images generated from X (npz).")]
+Generated = Annotated[str, typer.Option(help="The images from X (npz), as a pattern of {model} and {z}.")]
+Folder = Annotated[Path, typer.Option(help="Folder of the figures' data.")]
+
+
+def figure_data(
+    embeddings: Tables,
+    interpolants: Arrays,
+    generated: Generated,
+    output: Folder,
+    params: ParamsFile = DEFAULT_PARAMS,
+) -> None:
+    """Gather what figures 2 to 4 show, for every model: small tables, and images in one.
+
+    Without DVC's cache, these are enough to draw the figures again.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from npvae.figures.data import parquet, rounded, tiled
+    from npvae.files import write_atomically
+    from npvae.params import load_params
+
+    loaded = load_params(params)
+    first, last = loaded.z_dims[0], loaded.z_dims[-1]
+    tables = {
+        (model, z_dim): pd.read_parquet(one_of_each(embeddings, model, z_dim)).astype({"digit": "uint8"})
+        for model in loaded.models
+        for z_dim in loaded.z_dims
+    }
+
+    plane = pd.concat([rounded(tables[model, last]) for model in loaded.with_x])
+    write_atomically(output / "figure2.parquet", parquet(plane[["model", "split", "digit", "x1", "x2"]]))
+    places, images = [], []
+    for model in loaded.with_x:
+        with np.load(one_of_each(generated, model, last)) as arrays:
+            table = rounded(pd.DataFrame(arrays["locations"], columns=["x1", "x2"]))
+            places.append(table.assign(model=model, side=float(arrays["side"])))
+            images.append(arrays["images"])
+    write_atomically(output / "figure2.csv", pd.concat(places).to_csv(index=False))
+    write_atomically(output / "figure2.png", tiled(np.concatenate(images)[:, None]))
+
+    drawable = [table[table["split"] == "test"] for table in tables.values() if {"x1", "z1"} & {*table}]
+    shown = pd.concat(map(rounded, drawable))
+    columns = ["model", "z_dim", "digit", "x1", "x2", "z1", "z2"]
+    write_atomically(output / "figure3.parquet", parquet(shown.reindex(columns=columns)))
+
+    rows, images = [], []
+    for model in loaded.models:
+        for z_dim in dict.fromkeys((first, last)):
+            with np.load(one_of_each(interpolants, model, z_dim)) as arrays:
+                images.append(arrays["images"])
+            rows.append({"model": model, "z_dim": z_dim})
+    write_atomically(output / "figure4.csv", pd.DataFrame(rows).to_csv(index=False))
+    write_atomically(output / "figure4.png", tiled(np.stack(images)))
 
 
 def figure1(output: Drawings) -> None:
@@ -19,50 +73,52 @@ def figure1(output: Drawings) -> None:
     style.save(figure1.draw(), *output)
 
 
-def figure2(
-    embeddings: Tables, generated: Generated, output: Drawings, params: ParamsFile = DEFAULT_PARAMS
-) -> None:
+def figure2(model: Model, data: Folder, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """Draw X of training and test images, and images decoded from X, at the largest Z."""
-    import numpy as np
     import pandas as pd
 
     from npvae.figures import figure2, style
+    from npvae.figures.data import untiled
     from npvae.params import load_params
 
-    z_dim = load_params(params).z_dims[-1]
-    table = pd.read_parquet(one_of_each(embeddings, "npvae", z_dim))
-    with np.load(generated) as arrays:
-        figure = figure2.draw(table, arrays["locations"], arrays["images"], float(arrays["side"]), z_dim)
+    points, places = pd.read_parquet(_of(data, "figure2.parquet")), pd.read_csv(_of(data, "figure2.csv"))
+    chosen = places["model"] == model
+    images = untiled(_of(data, "figure2.png"))[chosen, 0]
+    places = places[chosen]
+    figure = figure2.draw(
+        points[points["model"] == model],
+        places[["x1", "x2"]].to_numpy(),
+        images,
+        places["side"].iloc[0],
+        load_params(params).z_dims[-1],
+    )
     style.save(figure, *output)
 
 
-def figure3(embeddings: Tables, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
-    """Draw Z of the plain VAE above X of the nonparametric VAE, for each dimension of Z."""
+def figure3(model: Model, data: Folder, output: Drawings) -> None:
+    """Draw Z of the plain VAE above X of a model, for each dimension of Z."""
     import pandas as pd
 
     from npvae.figures import figure3, style
-    from npvae.params import load_params
 
-    loaded = load_params(params)
-    tables = {
-        (model, z_dim): pd.read_parquet(one_of_each(embeddings, model, z_dim))
-        for model in loaded.models
-        for z_dim in loaded.z_dims
-    }
-    style.save(figure3.draw(tables), *output)
+    groups = pd.read_parquet(_of(data, "figure3.parquet")).groupby(["model", "z_dim"])
+    style.save(figure3.draw(dict(iter(groups)), model), *output)
 
 
-def figure4(interpolants: Arrays, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
-    """Draw interpolants between two training images, in both models at the smallest and the largest Z."""
-    import numpy as np
+def figure4(model: Model, data: Folder, output: Drawings) -> None:
+    """Draw interpolants between two training images, in Z of the plain VAE and in X of a model."""
+    import pandas as pd
 
     from npvae.figures import figure4, style
-    from npvae.params import load_params
+    from npvae.figures.data import untiled
 
-    loaded = load_params(params)
-    rows = {}
-    for model in loaded.models:
-        for z_dim in dict.fromkeys((loaded.z_dims[0], loaded.z_dims[-1])):
-            with np.load(one_of_each(interpolants, model, z_dim)) as arrays:
-                rows[model, z_dim] = arrays["images"]
-    style.save(figure4.draw(rows), *output)
+    index = pd.read_csv(_of(data, "figure4.csv")).itertuples(index=False, name=None)
+    rows = dict(zip(index, untiled(_of(data, "figure4.png")), strict=True))
+    style.save(figure4.draw({key: row for key, row in rows.items() if key[0] in ("vae", model)}), *output)
+
+
+def _of(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise NpvaeError(f"{path}: missing; `git checkout` brings it back, the stage figure_data makes it")
+    return path

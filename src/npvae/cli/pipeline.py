@@ -1,6 +1,12 @@
-"""``npvae params``, ``npvae prune`` and ``npvae check``: about the pipeline rather than of it."""
+"""``npvae params``, ``prune``, ``check`` and ``compare``: about the pipeline rather than of it."""
 
+import io
+import subprocess
 import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -62,3 +68,46 @@ def check() -> None:
     if problems:
         raise NpvaeError(f"{len(problems)} artefacts or records are not up to date; run `dvc repro`")
     print("check: every figure and metric is up to date")
+
+
+def compare(
+    old: Annotated[str, typer.Argument(help="Results before: a folder, or a revision of git such as HEAD.")],
+    new: Annotated[str, typer.Argument(help="Results after: the same.")] = "results",
+    page: Annotated[Path | None, typer.Option(help="HTML file to write, with pictures.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Markdown file to append the summary to.")] = None,
+    same: Annotated[bool, typer.Option("--same", help="Fail where a figure differs.")] = False,
+) -> None:
+    """Show which figures, numbers and verdicts differ between two states of the results.
+
+    A figure differs if its pixels do by more than another machine would make them.
+    """
+    from npvae.files import write_atomically
+    from npvae.provenance import compare as room
+
+    with _results(old) as before, _results(new) as after:
+        comparison = room.compare(before, after)
+    text = room.summary(comparison)
+    print(text, end="")
+    if summary:
+        with summary.open("a") as file:
+            file.write(text)
+    if page:
+        write_atomically(page, room.page(comparison, old, new))
+    if same and comparison.figures:
+        names = ", ".join(figure.name for figure in comparison.figures)
+        raise NpvaeError(f"{names}: not the figure of {old}")
+
+
+@contextmanager
+def _results(where: str) -> Iterator[Path]:
+    """The folder, or a copy of it as it was at a revision."""
+    if Path(where).is_dir():
+        yield Path(where)
+        return
+    command = ["git", "archive", "--format=tar", where, "results"]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode:
+        raise NpvaeError(f"{where}: neither a folder nor a revision with results")
+    with tempfile.TemporaryDirectory() as scratch, tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(scratch, filter="data")
+        yield Path(scratch) / "results"

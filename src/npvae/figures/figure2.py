@@ -1,4 +1,4 @@
-"""Figure 2: X of the nonparametric VAE, and images generated from it."""
+"""Figure 2: X of a model that has one, and images generated from it."""
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,6 @@ def draw(embedding: pd.DataFrame, locations: Array, images: Array, side: float, 
         picture, extent = _compose(locations[shown], images[shown], side, view)
         panels[2].imshow(picture, cmap="gray_r", vmin=0, vmax=1, extent=extent, origin="lower")
         style.show(panels[2], view)
-        style.title(panels[2], "(c) generated from X", f"at {shown.sum():,} places of (b), Z = {z_dim}")
+        style.title(panels[2], "(c) generated from X", f"at {shown.sum():,} places of (b), {z_dim}-dim. Z")
         style.digit_legend(figure)
     return figure

@@ -20,14 +20,14 @@ def _width(text: str) -> float:
 
 
 def _label(model: ModelName, z_dim: int) -> str:
-    return f"VAE,\nZ = {z_dim} (in Z)" if model == "vae" else f"nonparametric VAE,\nZ = {z_dim} (in X)"
+    return f"{style.NAMES[model]},\nin {'Z' if model == 'vae' else 'X'} ({z_dim}-dim. Z)"
 
 
 def draw(rows: Mapping[tuple[ModelName, int], Array]) -> Figure:
     """A row of images for each model and dimension of Z, the two real images set apart at its ends.
 
     Args:
-        rows: by model (vae or npvae) and dimension of Z, images ``[n + 2, 784]`` in [0, 1], of which the
+        rows: by model and dimension of Z, images ``[n + 2, 784]`` in [0, 1], of which the
             first and the last are the real ones.
     """
     count = len(next(iter(rows.values())))

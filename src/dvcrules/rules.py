@@ -88,7 +88,10 @@ class Rules:
         together lose DVC's lock after 3 s and fail.
         """
         found = self._stage(stage)
-        job = re.sub(r"{(\w+)}", r"{wildcards.\1:q}", found.address)
+        literal, *parts = re.split(r"{(\w+)}", found.address)  # text and wildcards, in turns
+        job = shlex.quote(literal)
+        for wildcard, text in zip(parts[::2], parts[1::2], strict=True):
+            job += f"{{wildcards.{wildcard}:q}}" + (shlex.quote(text) if text else "")
         targets = [*map(shlex.quote, self.pipeline.sources(found)), job]
         return f"dvc --wait-for-lock repro --single-item {' '.join(targets)}"
 
@@ -104,7 +107,8 @@ class Rules:
         workflow = self._workflow
         Path(MARKERS).mkdir(parents=True, exist_ok=True)
         if not workflow.is_main_process:
-            Path(NOW).touch()  # of no age
+            if not Path(NOW).exists():
+                Path(NOW).touch()
             return frozenset()
         runs = workflow.executor_plugin is not None and not workflow.dryrun and not workflow.touch
         try:
@@ -112,7 +116,7 @@ class Rules:
         except BridgeError as error:
             sys.exit(f"dvcrules: {error}")
         if restored:
-            logger.info(f"Restored from DVC's cache: {', '.join(restored)}")
+            logger.info(f"Restored from DVC's cache: {len(restored)} outputs")
         for job in (job for stage in self.pipeline.stages.values() for job in stage.jobs):
             if job.address in stale:
                 _undo_the_future(job.shown)

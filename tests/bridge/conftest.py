@@ -80,8 +80,9 @@ def new_project() -> Callable[[Path, Mapping[str, str]], Project]:
     def make(folder: Path, files: Mapping[str, str]) -> Project:
         folder.mkdir()
         project = Project(folder)
-        project.write(files)
-        project.run("git init -q && dvc init -q")
+        # what `dvc init` makes
+        project.write({".dvc/config": "", ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n"} | files)
+        project.run("git init -q")
         return project
 
     return make

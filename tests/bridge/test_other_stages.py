@@ -164,6 +164,7 @@ def test_what_always_runs_is_all_there_is_to_do(built):
     assert built.named() == ALWAYS
 
 
+@pytest.mark.faults
 def test_a_job_that_is_stale_runs_and_what_depends_on_it(built):
     built.replace("params.yaml", "rate: 0.1", "rate: 0.5")
     output = built.run("snakemake --cores 2")
@@ -197,13 +198,13 @@ def replace(name: str, old: str, new: str):
 @pytest.mark.parametrize(
     ("change", "named", "after"),
     [
-        (replace("params.yaml", "population: 3", "population: 4"), {"dvc.yaml:country@uk"}, set()),
         (replace("config/sizes.json", "[1, 2]", "[2, 1]"), FITS, AFTER_FIT),
-        (edit("reports/out/page.md"), {"reports/dvc.yaml:report"}, set()),
         (edit("report.md"), {"dvc.yaml:report", "reports/dvc.yaml:report"}, set()),
         *(
             pytest.param(*row, marks=pytest.mark.faults)
             for row in [
+                (edit("reports/out/page.md"), {"reports/dvc.yaml:report"}, set()),
+                (replace("params.yaml", "population: 3", "population: 4"), {"dvc.yaml:country@uk"}, set()),
                 (edit("raw.txt"), SPLITS, COUNTRIES | FITS | AFTER_FIT),
                 (edit("parts of train.txt"), {"dvc.yaml:split@train", *COUNTRIES, *FITS}, AFTER_FIT),
                 (remove("parts of test.txt"), {"dvc.yaml:split@test"}, set()),
@@ -244,7 +245,7 @@ def test_what_is_gone_comes_back_without_a_job_and_nothing_else_is_touched(built
     } <= built.planned()  # a dry run restores nothing
     assert not (built.folder / "a.csv").exists()
     output = built.run("snakemake --cores 1 --omit-from country")
-    assert "Restored from DVC's cache: " in output
+    assert "Restored from DVC's cache: 10 outputs" in output
     assert built.ran(output) == ALWAYS
     assert (built.folder / "uk.json").read_text() == "mine"
     assert not (built.folder / "a.csv").exists()  # of a job that DVC has to look at

@@ -4,8 +4,6 @@ import glob
 import tempfile
 from pathlib import Path
 
-from npvae.errors import NpvaeError
-
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader finds all of it or none, whatever interrupts the writing.
@@ -14,7 +12,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     DVC is told to ignore.
 
     Raises:
-        NpvaeError: the system refuses: a full disk, a folder that only others may write in.
+        OSError: the system refuses; it names ``path``, also for a full disk, which names no file itself.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,4 +29,5 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         for other in left_over:
             other.unlink(missing_ok=True)
     except OSError as error:
-        raise NpvaeError(f"{path}: can't be written: {str(error.strerror).lower()}") from None
+        error.filename = str(path)
+        raise

@@ -224,7 +224,9 @@ def absent(stage: Any, changes: list[Any]) -> bool:
 def planned(project: Project) -> set[str]:
     """The jobs, by DVC's names, that Snakemake would run."""
     jobs = set()
-    for block in project.run("snakemake --dry-run all comparators sweep").split("\n\n"):
+    for block in project.run("snakemake --dry-run all results/comparators.csv results/sweep.md").split(
+        "\n\n"
+    ):
         if rule := re.search(r"^(?:local)?rule (\w+):$", block, flags=re.MULTILINE):
             found = re.search(r"^    wildcards: (.*)$", block, flags=re.MULTILINE)
             values = [part.partition("=")[2] for part in found[1].split(", ")] if found else []

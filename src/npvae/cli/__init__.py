@@ -4,6 +4,7 @@ Every command imports what it runs inside its body: ``npvae --help`` needs no to
 no other stage's modules.
 """
 
+import errno
 import os
 import sys
 from importlib.metadata import version
@@ -33,6 +34,9 @@ from npvae.errors import NpvaeError
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Figures are files; a notebook hands its own backend down to commands, which may not have it installed
 os.environ["MPLBACKEND"] = "agg"
+
+
+_REFUSALS = {errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # by the system, of a file
 
 
 def _version(wanted: bool) -> None:
@@ -95,7 +99,9 @@ def main() -> None:
         app(prog_name="npvae")
     except NpvaeError as error:
         sys.exit(f"npvae: {error}")
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
         sys.exit(f"npvae: {error.filename}: {str(error.strerror).lower()}")
 
 

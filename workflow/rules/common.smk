@@ -9,7 +9,8 @@ from dvcrules.pipeline import Pipeline
 from dvcrules.stale import stale_jobs
 from npvae.params import load_params
 
-load_params()  # a mistake in params.yaml ends here, in one sentence, before any job
+# a mistake in params.yaml ends here, in one sentence, before any job; the captions of the report read its values
+config.update(load_params().model_dump(mode="json"))
 PIPELINE = Pipeline(Path())
 # asked once, by the process that plans: DVC looks at every file, Snakemake only at times and its own last run
 STALE = stale_jobs(Path()) if workflow.is_main_process else frozenset()

@@ -76,6 +76,7 @@ for command in (
     figures.figure3,
     figures.figure4,
     claims.evidence,
+    claims.claims_page,
     explorer.explorer_part,
     explorer.explorer,
     pipeline.params,

@@ -83,6 +83,8 @@ for command in (
     pipeline.prune,
     pipeline.check,
     pipeline.compare,
+    pipeline.trace,
+    pipeline.verify,
 ):
     app.command()(command)
 

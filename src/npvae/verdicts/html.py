@@ -8,7 +8,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-  body { margin: 0 auto; max-width: 75rem; padding: 1rem; font: 15px/1.45 system-ui, sans-serif; color: #222; }
+  body { margin: 0 auto; max-width: 75rem; padding: 1rem; color: #222; font: 15px/1.45 sans-serif; }
   table { display: block; overflow-x: auto; border-collapse: collapse; margin: .8rem 0; }
   td, th { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; }
   td { border-top: 1px solid #ddd; }

@@ -33,6 +33,11 @@ all: .venv/installed
 check: .venv/installed
 	npvae check
 
+report: .venv/installed
+	snakemake --report results/report.zip
+	rm -rf results/report && python -m zipfile -e results/report.zip results
+	@echo "open results/report/report.html; results/report.zip is all of it in one file"
+
 redraw: .venv/installed
 	dvc repro --force --single-item figure1 figure2 figure3 figure4 evidence
 	npvae compare HEAD --same --page results/compare.html

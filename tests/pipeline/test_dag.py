@@ -54,8 +54,8 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
         assert jobs == {stage.name for stage in graph}
         assert edges == {(producer.name, stage.name) for stage, producer in graph.edges}
     # data, generate, classifier, real; train, replicate, embed, interpolate, measure, explorer_part of two
-    # models; figures and their data, claims, evidence, explorer; comparators, two points of the sweep, sweep
-    assert len(jobs) == 4 + 2 * 6 * len(z_dims) + 8 + 4
+    # models; figures and their data, claims, their page, evidence, explorer; comparators, two points, sweep
+    assert len(jobs) == 4 + 2 * 6 * len(z_dims) + 9 + 4
 
 
 def test_a_fresh_clone_plans_the_study_that_the_claims_show_and_no_other(small):

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -62,6 +63,7 @@ def test_the_rest_redoes_none_of_it(first_run):
         "real",
         "measure",
         "claims",
+        "claims_page",
         "evidence",
         "explorer_part",
         "explorer",
@@ -74,10 +76,16 @@ def test_then_there_is_nothing_to_do(project):
     assert not project.run("git status --porcelain")
 
 
-def test_the_report_shows_every_figure(project):
-    project.run("snakemake --report results/report.html")
-    page = (project.folder / "results/report.html").read_text()
-    assert all(f"results/figures/{name}.png" in page for name in {*FIGURES, "evidence"})
+def test_the_report_holds_every_figure_the_claims_and_the_explorer_after_a_checkout(project, tmp_path):
+    project.run("rm -r .snakemake && git clean -dfXq results && dvc checkout")
+    project.run(f"snakemake --report {tmp_path / 'report.zip'}")
+    with ZipFile(tmp_path / "report.zip") as report:
+        names = {Path(name).name for name in report.namelist()}
+        page = report.read("report/report.html").decode()
+    assert names >= {f"{name}.png" for name in {*FIGURES, "evidence"}} | {"claims.html", "explorer.html"}
+    assert "Z of 2, 5 dimensions, 2 trainings of each" in " ".join(page.split())
+    assert "the 900 training images" in " ".join(page.replace("\\n", " ").split())
+    nothing_to_do(project)
 
 
 def test_what_dvc_puts_back_sets_off_no_job(project):

@@ -9,7 +9,8 @@ from npvae.params import load_params
 
 if config:
     sys.exit("snakemake --config: nothing is taken from there; edit params.yaml")
-load_params()  # a mistake in params.yaml ends here, in one sentence, before any job
+# a mistake in params.yaml ends here, in one sentence, before any job; the report's captions read its values
+config.update(load_params().model_dump(mode="json"))
 DVC = Rules(workflow)
 
 

@@ -15,7 +15,12 @@ rule figure1:
     input:
         inputs("figure1"),
     output:
-        report(outputs("figure1")[0], caption="../report/figure1.rst", category="Figures"),
+        report(
+            outputs("figure1")[0],
+            caption="../report/figure1.rst",
+            category="Figures",
+            labels={"figure": "1: the models compared"},
+        ),
         outputs("figure1")[1:],
     log:
         log_of("figure1"),
@@ -29,7 +34,12 @@ rule figure2:
     input:
         inputs("figure2"),
     output:
-        report(outputs("figure2")[0], caption="../report/figure2.rst", category="Figures"),
+        report(
+            outputs("figure2")[0],
+            caption="../report/figure2.rst",
+            category="Figures",
+            labels={"figure": "2: X, and images generated from it"},
+        ),
         outputs("figure2")[1:],
     log:
         log_of("figure2"),
@@ -43,7 +53,12 @@ rule figure3:
     input:
         inputs("figure3"),
     output:
-        report(outputs("figure3")[0], caption="../report/figure3.rst", category="Figures"),
+        report(
+            outputs("figure3")[0],
+            caption="../report/figure3.rst",
+            category="Figures",
+            labels={"figure": "3: Z and X over the dimensions of Z"},
+        ),
         outputs("figure3")[1:],
     log:
         log_of("figure3"),
@@ -57,7 +72,12 @@ rule figure4:
     input:
         inputs("figure4"),
     output:
-        report(outputs("figure4")[0], caption="../report/figure4.rst", category="Figures"),
+        report(
+            outputs("figure4")[0],
+            caption="../report/figure4.rst",
+            category="Figures",
+            labels={"figure": "4: images between two images"},
+        ),
         outputs("figure4")[1:],
     log:
         log_of("figure4"),
@@ -84,7 +104,12 @@ rule explorer:
     input:
         inputs("explorer"),
     output:
-        outputs("explorer"),
+        report(
+            outputs("explorer")[0],
+            caption="../report/explorer.rst",
+            category="Explorer",
+            labels={"page": "explore X"},
+        ),
     log:
         log_of("explorer"),
     benchmark:

@@ -82,12 +82,15 @@ for command in (
     figures.figure3,
     figures.figure4,
     claims.evidence,
+    claims.claims_page,
     explorer.explorer_part,
     explorer.explorer,
     pipeline.params,
     pipeline.prune,
     pipeline.check,
     pipeline.compare,
+    pipeline.trace,
+    pipeline.verify,
 ):
     app.command()(command)
 

@@ -41,6 +41,17 @@ def claims(
     write_atomically(output, json.dumps(claims_data(gathered, origin), indent=2) + "\n")
 
 
+def claims_page(
+    page: Annotated[Path, typer.Option(help="The claims (Markdown).")],
+    output: Annotated[Path, typer.Option(help="HTML file to write.")],
+) -> None:
+    """Make the page of the claims one for a browser."""
+    from npvae.files import write_atomically
+    from npvae.verdicts.html import as_html
+
+    write_atomically(output, as_html(page.read_text()))
+
+
 def evidence(
     measures: Tables,
     real: Real,

@@ -1,4 +1,4 @@
-"""``npvae params``, ``prune``, ``check`` and ``compare``: about the pipeline rather than of it."""
+"""``npvae params``, ``prune``, ``check``, ``compare``, ``trace`` and ``verify``: about the pipeline."""
 
 import io
 import subprocess
@@ -96,6 +96,50 @@ def compare(
     if same and comparison.figures:
         names = ", ".join(figure.name for figure in comparison.figures)
         raise NpvaeError(f"{names}: not the figure of {old}")
+
+
+def trace(file: Annotated[Path, typer.Argument(help="A result: a figure, a table, a checkpoint.")]) -> None:
+    """Show where a file comes from: command, parameters, sources and machine of each job behind it.
+
+    The ledger knows: neither DVC's cache nor the checkpoints need to be there.
+    """
+    from rich.console import Console
+
+    from npvae.provenance.trace import trace
+
+    root = Path.cwd()
+    path = file.resolve()
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(file)
+    console = Console(soft_wrap=True)
+    console.print(trace(root, name))
+
+
+def verify(
+    rerun: Annotated[
+        str | None,
+        typer.Option(help="Make this job again instead, such as embed@vae-2."),
+    ] = None,
+) -> None:
+    """Follow the chain from the data to the figures, and name the first link that is broken.
+
+    Records, parameters, sources and files are compared as by `npvae check`; then every result whose inputs
+    git holds is made again in a temporary folder. Needs no cache, and trains nothing.
+    """
+    from npvae.provenance.ledger import Ledger
+    from npvae.provenance.verify import broken_links, remade
+
+    root = Path.cwd()
+    if rerun is None:
+        if first := next(broken_links(root), None):
+            raise NpvaeError(first)
+        print("verify: every link holds, from the data to the figures")
+        return
+    job = Ledger(root).jobs.get(rerun)
+    if job is None:
+        raise NpvaeError(f"{rerun}: no such job in the ledger; `dvc stage list` names them")
+    if differences := list(remade(root, job)):
+        raise NpvaeError("; ".join(differences))
+    print(f"verify: {rerun}, made again, gives the same")
 
 
 @contextmanager

@@ -36,9 +36,7 @@ def stale_jobs(pipeline: Pipeline, restore: bool = False) -> tuple[frozenset[str
             try:
                 status = stage.status().get(stage.addressing)
                 if restore and status and _is_merely_gone(stage, status):
-                    restored += [
-                        path for paths in stage.checkout(allow_missing=True).values() for path in paths
-                    ]
+                    restored += stage.checkout(allow_missing=True).get("added", [])
                     status = stage.status().get(stage.addressing)
             except LockError:
                 status = ["busy"]

@@ -41,12 +41,12 @@ def template(file: ProjectFile, name: str) -> Template | None:
         values[key] = {KEY: key}
         placeholders = _placeholders(item, values[key])
     keys = [f"{{{KEY}}}"]
-    if isinstance(definition, MatrixDefinition) and all(
-        isinstance(item, str) for item in placeholders.values()
-    ):
-        keys.insert(0, "-".join(placeholders.values()))
-    elif isinstance(placeholders, str):
+    if isinstance(placeholders, str):
         keys.insert(0, placeholders)
+    elif isinstance(definition, MatrixDefinition):
+        parts = list(placeholders.values())
+        if all(isinstance(part, str) for part in parts):  # of a list or mapping, DVC writes the position
+            keys.insert(0, "-".join(parts))
     jobs = tuple(f"{name}@{key}" for key in keys)
     return Template(_outs(file, name, definition, placeholders), jobs, values)
 
@@ -58,15 +58,13 @@ def _outs(
     kinds = ("plots", "metrics", "outs")
     entry = {key: value for key, value in definition.template.items() if key in ("wdir", "vars", *kinds)}
     resolver = file.resolver
+    stage = EntryDefinition(resolver, resolver.context, name, entry)
     with resolver.context.set_temporarily({"item": item, "key": f"{{{KEY}}}"}, reserve=True):
-        resolved = EntryDefinition(resolver, resolver.context, name, entry).resolve_stage(skip_checks=True)[
-            name
-        ]
-    outs = [
-        out if isinstance(out, str) else next(iter(out)) for kind in kinds for out in resolved.get(kind, [])
-    ]
+        resolved = stage.resolve_stage(skip_checks=True)[name]
+    outs = [out for kind in kinds for out in resolved.get(kind, [])]
     folder = Path(file.path).parent / resolved.get("wdir", ".")
-    return [os.path.normpath(folder / out) for out in outs]
+    paths = (out if isinstance(out, str) else next(iter(out)) for out in outs)  # or with options
+    return [os.path.normpath(folder / path) for path in paths]
 
 
 def _placeholders(item: Any, values: dict[str, str], *path: str) -> Any:

@@ -217,7 +217,7 @@ def replace(name: str, old: str, new: str):
                 (remove("tuned-1.txt"), {"dvc.yaml:tune@grid0"}, set()),  # a frozen stage looks at nothing
                 (replace("params.yaml", "rate: 0.1", "rate: 0.2"), {"dvc.yaml:tune@grid0"}, AFTER_FIT),
                 (replace("reports/dvc.yaml", "A report", "A page"), {"reports/dvc.yaml:report"}, set()),
-                (replace("dvc.yaml", "{depth: 2}", "{depth: 3}"), {"dvc.yaml:tune@grid1"}, set()),
+                (replace("dvc.yaml", "depth: 2", "depth: 3"), {"dvc.yaml:tune@grid1"}, set()),
                 (replace("dvc.yaml", "echo more", "echo less"), {"dvc.yaml:history"}, set()),
                 (replace("dvc.yaml", "    frozen: true\n", ""), set(), set()),
             ]

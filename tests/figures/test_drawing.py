@@ -473,3 +473,12 @@ def test_a_digit_is_named_in_the_middle_of_its_larger_part() -> None:
 def test_each_panel_of_dots_names_its_digits() -> None:
     for axes in [*drawn2().axes[:2], *figure3.draw(tables(2)).axes]:
         assert set("0123456789") <= set(said(axes).split("\n"))
+
+
+def test_a_digit_that_lies_among_others_everywhere_is_named_where_it_lies() -> None:
+    random = np.random.default_rng(3)
+    centre = (1.0, -2.0)
+    points = random.normal(centre, 0.5, (600, 2))  # of three, the first digit has one image in six
+    digits = np.array([0, 1, 1, 1, 2, 2] * 100)
+    named = style.middles(points, digits, (-5.0, 5.0, -5.0, 5.0))
+    assert all(place == pytest.approx(centre, abs=0.7) for place in named.values())

@@ -137,9 +137,10 @@ def scatter(axes: Axes, points: Array, digits: Array, view: Window) -> PathColle
 
 
 def middles(points: Array, digits: Array, view: Window) -> dict[int, tuple[float, float]]:
-    """Where to name each digit: where its images outnumber all others most, in the plane smoothed a little.
+    """Where to name each digit: where its images lie densely and mostly alone, in the plane smoothed a little.
 
-    A digit that lies in two parts is named in the larger one, which a mean would miss.
+    A digit that lies in two parts is named in the larger one, which a mean would miss; one that lies among
+    others everywhere, where it does so least.
 
     Args:
         points: ``[N, 2]``.
@@ -154,7 +155,9 @@ def middles(points: Array, digits: Array, view: Window) -> dict[int, tuple[float
 
     everything, places = density(np.ones(len(points), bool)), {}
     for digit in np.unique(digits).tolist():
-        cell = np.unravel_index(np.argmax(2 * density(digits == digit) - everything), everything.shape)
+        own = density(digits == digit)
+        score = own**2 / np.maximum(everything, np.finfo(float).tiny)  # the density times the share
+        cell = np.unravel_index(np.argmax(score), everything.shape)
         x, y = (float(edge[i : i + 2].mean()) for edge, i in zip(edges, cell, strict=True))
         places[digit] = (x, y)
     return places

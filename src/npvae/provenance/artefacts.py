@@ -17,21 +17,22 @@ def artefact_problems(path: Path, name: str) -> Iterator[str]:
     content = path.read_bytes()
     match path.suffix:
         case ".png":
-            yield from (f"{name}: {problem}" for problem in _png_problems(content))
+            figure = path.parent.name == "figures"  # and no data of one
+            yield from (f"{name}: {problem}" for problem in _png_problems(content, figure=figure))
         case ".pdf":
             yield from (f"{name}: {problem}" for problem in _pdf_problems(content))
         case ".json":
             yield from (f"{name}: {problem}" for problem in _json_problems(content))
 
 
-def _png_problems(content: bytes) -> Iterator[str]:
+def _png_problems(content: bytes, *, figure: bool) -> Iterator[str]:
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             grey = image.convert("L")
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         yield f"does not decode ({error})"
         return
-    if not COLUMN * DPI - 1 <= grey.width <= TEXT * DPI + 1:
+    if figure and not COLUMN * DPI - 1 <= grey.width <= TEXT * DPI + 1:
         yield f"{grey.width} pixels wide: narrower than a column or wider than a page at {DPI} dpi"
     background = max(grey.histogram())
     if background > 0.995 * grey.width * grey.height:

@@ -37,9 +37,7 @@ class Case(NamedTuple):
 
     place: str
     kind: str
-    name: (
-        str  # of a parameter, a command (its dvc.yaml and stage), a file, or a folder that matters to nothing
-    )
+    name: str  # of a parameter, a command (its dvc.yaml and stage), a file, or a folder
 
     def __str__(self) -> str:
         return "-".join(self)
@@ -222,11 +220,10 @@ def absent(stage: Any, changes: list[Any]) -> bool:
 
 
 def planned(project: Project) -> set[str]:
-    """The jobs, by DVC's names, that Snakemake would run."""
+    """The jobs, by DVC's names, that Snakemake would run, studies included."""
     jobs = set()
-    for block in project.run("snakemake --dry-run all results/comparators.csv results/sweep.md").split(
-        "\n\n"
-    ):
+    output = project.run("snakemake --dry-run all results/comparators.csv results/sweep.md")
+    for block in output.split("\n\n"):
         if rule := re.search(r"^(?:local)?rule (\w+):$", block, flags=re.MULTILINE):
             found = re.search(r"^    wildcards: (.*)$", block, flags=re.MULTILINE)
             values = [part.partition("=")[2] for part in found[1].split(", ")] if found else []

@@ -137,7 +137,7 @@ def scatter(axes: Axes, points: Array, digits: Array, view: Window) -> PathColle
 
 
 def middles(points: Array, digits: Array, view: Window) -> dict[int, tuple[float, float]]:
-    """Where to name each digit: where its images lie densely and mostly alone, in the plane smoothed a little.
+    """Where to name each digit: where its images lie densely and alone, in the plane smoothed a little.
 
     A digit that lies in two parts is named in the larger one, which a mean would miss; one that lies among
     others everywhere, where it does so least.

@@ -59,7 +59,7 @@ def sentence(folder) -> str:
             "dvc.lock: empty, or not valid YAML; take it from git",
         ),
         ({".dvc/tmp/rwlock": ""}, ".dvc/tmp/rwlock: broken"),
-        ({"dvc.yaml": "stages:\n  s: {cmd: x, outs: [s3://bucket/x]}\n"}, "dvc-s3"),
+        ({"dvc.yaml": "stages:\n  s: {cmd: x, outs: ['s3://bucket/x']}\n"}, "dvc-s3"),
         ({"dvc.yaml": "stages:\n  s: {cmd: x, outs: ['{x}.txt']}\n"}, "dvc.yaml: s: {x}.txt: "),
         ({"params.yaml": "names: ['{', b]\n"}, "dvc.yaml: copy: {"),
         ({".dvc/config": "[hydra]\n    enabled = true\n"}, "hydra.enabled"),

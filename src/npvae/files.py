@@ -29,5 +29,6 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         for other in left_over:
             other.unlink(missing_ok=True)
     except OSError as error:
-        error.filename = str(path)
+        if error.errno is not None:
+            error.filename = str(path)
         raise

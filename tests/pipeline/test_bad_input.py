@@ -118,11 +118,11 @@ def test_a_folder_and_a_file_of_someone_elses(project):
     (project.folder / "theirs").mkdir(mode=0o555)
     output = project.run(f"{AS_ANYBODY}npvae figure1 --output theirs/f.pdf", fails=True)
     assert sentence(output) == "theirs/f.pdf: permission denied"
-    for table in ("theirs-vae", "theirs-npvae"):
-        (project.folder / table).touch(mode=0o000)
-    command = "npvae figure3 --embeddings theirs-{model} --output f.pdf"
+    (project.folder / "data-of-theirs").mkdir()
+    (project.folder / "data-of-theirs/figure3.parquet").touch(mode=0o000)
+    command = "npvae figure3 --model npvae --data data-of-theirs --output f.pdf"
     output = project.run(f"{AS_ANYBODY}{command}", fails=True)
-    assert sentence(output).endswith("theirs-vae: permission denied")
+    assert sentence(output).endswith("figure3.parquet: permission denied")
 
 
 def test_a_full_disk(project):

@@ -83,8 +83,9 @@ def test_the_report_holds_every_figure_the_claims_and_the_explorer_after_a_check
         names = {Path(name).name for name in report.namelist()}
         page = report.read("report/report.html").decode()
     assert names >= {f"{name}.png" for name in {*FIGURES, "evidence"}} | {"claims.html", "explorer.html"}
-    assert "Z of 2, 5 dimensions, 2 trainings of each" in " ".join(page.split())
-    assert "the 900 training images" in " ".join(page.replace("\\n", " ").split())
+    words = " ".join(page.replace("\\n", " ").split())
+    assert "Z of 2, 5 dimensions, 2 trainings of each" in words
+    assert "the 900 training images" in words
     nothing_to_do(project)
 
 
@@ -213,7 +214,7 @@ def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):
     project.run("dvc push")
     project.commit()
     project.run(f"git clone -q . {clone}")
-    pulled = type(project)(clone, project.environment["NPVAE_MNIST_DIR"])
+    pulled = type(project)(clone, project.environment)
     pulled.run("dvc pull")
     nothing_to_do(pulled)
     pulled.edit({"figures": {"thumbnails": 6}})

@@ -105,7 +105,8 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise
-        sys.exit(f"npvae: {error.filename}: {str(error.strerror).lower()}")
+        where = f"{error.filename}: " if error.filename else ""  # pyarrow names the file in its reason
+        sys.exit(f"npvae: {where}{str(error.strerror).lower()}")
 
 
 def _run_this_trees_package() -> None:

@@ -225,6 +225,5 @@ def test_after_a_pull_an_edit_rebuilds_what_depends_on_it(project, tmp_path):
         "figure_data",
         *FIGURES,
         "evidence",
-        "explorer",
     }
     nothing_to_do(pulled)

@@ -13,6 +13,7 @@ from npvae.settings import (
     Classifier,
     Count,
     Data,
+    Fitting,
     Measuring,
     ModelName,
     Network,
@@ -62,6 +63,7 @@ class Params(Settings):
     train: Training
     vae: Vae
     npvae: Objective
+    advised: Fitting
     predict: Prediction
     classifier: Classifier
     measure: Measuring
@@ -82,6 +84,7 @@ class Params(Settings):
             network=self.network,
             train=self.train,
             npvae=self.npvae if model == "npvae" else None,
+            advised=self.advised if model == "advised" else None,
         )
 
     def changed(self, point: str) -> "Params":
@@ -116,8 +119,10 @@ class Params(Settings):
     @field_validator("models")
     @classmethod
     def _both(cls, models: tuple[ModelName, ...]) -> tuple[ModelName, ...]:
-        if sorted(models) != ["npvae", "vae"]:
-            raise ValueError("must name vae and npvae, once each: the figures compare them")
+        if sorted(set(models) | {"advised"}) != ["advised", "npvae", "vae"] or len(set(models)) < len(models):
+            raise ValueError(
+                "must name vae and npvae, which the figures compare, and may name advised, once each"
+            )
         return models
 
     @model_validator(mode="after")

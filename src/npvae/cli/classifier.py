@@ -17,7 +17,7 @@ def classifier(
     from npvae.params import load_params
 
     loaded, device = load_params(params), machine.fastest_device()
-    train, test = (split.to(device) for split in load_splits(data, **loaded.data.model_dump()))
+    train, test = (split.to(device) for split in load_splits(data, loaded.data))
     made = machine.describe(loaded.classifier.precision, device)
     print(f"classifier: {machine.sentence(made)}", file=sys.stderr, flush=True)
     if warning := machine.warning(loaded.classifier.precision, device):

@@ -17,7 +17,7 @@ def comparators(data: Mnist, output: Output, params: ParamsFile = DEFAULT_PARAMS
     from npvae.params import load_params
 
     loaded = load_params(params)
-    train, test = load_splits(data, **loaded.data.model_dump())
+    train, test = load_splits(data, loaded.data)
     images = [grey(split.images).numpy() for split in (train, test)]
     sizes, rows = loaded.measure, []
     for method in METHODS:

@@ -29,7 +29,7 @@ def explorer_part(
 
     loaded = load_params(params)
     [trained] = load_models(checkpoint, loaded.recipe(model, z_dim)).values()
-    train, test = load_splits(data, **loaded.data.model_dump())
+    train, test = load_splits(data, loaded.data)
     reference = random_subset(len(train.labels), loaded.predict.reference_images, seed=0)
     shown = test.draw(IMAGES, seed=0)
     buffer = io.BytesIO()
@@ -57,7 +57,7 @@ def explorer(
         for z_dim in loaded.z_dims:
             with np.load(one_of_each(parts, model, z_dim)) as arrays:
                 gathered[model, z_dim] = dict(arrays)
-    test = load_test(data, count=loaded.data.test_images)
+    test = load_test(data, count=loaded.data.test_images, shape=loaded.data.image_shape)
     some = next(iter(gathered.values()))
     shown = test.draw(len(some["mu"]), seed=0)
     write_atomically(output, page(gathered, shown.images.numpy(), shown.labels.numpy(), of=len(test.labels)))

@@ -83,7 +83,7 @@ def _open(
     from npvae.model.checkpoint import load_models
 
     [trained] = load_models(checkpoint, params.recipe(model, z_dim)).values()
-    train, test = load_splits(data, **params.data.model_dump())
+    train, test = load_splits(data, params.data)
     reference = random_subset(len(train.labels), params.predict.reference_images, seed=0)
     return space_of(trained, train.images, reference), train, test
 

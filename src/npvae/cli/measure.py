@@ -80,5 +80,5 @@ def _yardstick(params: "Params", data: Path, classifier: Path) -> "Yardstick":
     from npvae.measures.yardstick import Yardstick
 
     device = machine.fastest_device()
-    train, test = (split.to(device) for split in load_splits(data, **params.data.model_dump()))
+    train, test = (split.to(device) for split in load_splits(data, params.data))
     return Yardstick(load_classifier(classifier).to(device), train, test, params.measure)

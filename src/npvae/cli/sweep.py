@@ -35,7 +35,7 @@ def sweep_point(
 
     machine.keep_freed_memory()
     loaded, device = load_params(params).changed(point), machine.fastest_device()
-    train, test = (split.to(device) for split in load_splits(data, **loaded.data.model_dump()))
+    train, test = (split.to(device) for split in load_splits(data, loaded.data))
     reference = random_subset(len(train.labels), loaded.predict.reference_images, seed=0).to(device)
 
     def report(epoch: Epoch) -> None:

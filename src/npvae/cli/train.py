@@ -70,7 +70,12 @@ def _train(
 
     machine.keep_freed_memory()
     recipe, device = params.recipe(model, z_dim), machine.fastest_device()
-    images = load_train_images(data, skip=recipe.data.validation_images, count=recipe.data.train_images)
+    images = load_train_images(
+        data,
+        skip=recipe.data.validation_images,
+        count=recipe.data.train_images,
+        shape=recipe.data.image_shape,
+    )
     made = machine.describe(recipe.train.precision, device)
     print(f"{model} Z={z_dim}: {machine.sentence(made)}", file=sys.stderr, flush=True)
     if warning := machine.warning(recipe.train.precision, device):

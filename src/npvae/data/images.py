@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from npvae.errors import NpvaeError
+from npvae.settings import MNIST_SHAPE, Data
 
 
 class Split(NamedTuple):
@@ -90,31 +91,53 @@ def read_idx(path: Path) -> np.ndarray:
     return content[header:].reshape(shape)
 
 
-def load_train_images(folder: Path, *, skip: int = 5_000, count: int = 55_000) -> Tensor:
-    """``count`` of MNIST's 60,000 training images after the first ``skip``: ``[count, 784]``, uint8."""
-    images = read_idx(folder / "train-images-idx3-ubyte")
-    return torch.from_numpy(images.reshape(len(images), -1)[skip : skip + count])
+def load_train_images(
+    folder: Path, *, skip: int = 5_000, count: int = 55_000, shape: tuple[int, int] = MNIST_SHAPE
+) -> Tensor:
+    """``count`` of the training images after the first ``skip``: ``[count, pixels]``, uint8.
+
+    Raises:
+        NpvaeError: there are fewer, they have another shape, or see :func:`read_idx`.
+    """
+    return _images(folder / "train-images-idx3-ubyte", skip, count, shape)
 
 
-def load_train(folder: Path, *, skip: int = 5_000, count: int = 55_000) -> Split:
-    """The training images (see :func:`load_train_images`) and their digits."""
-    labels = read_idx(folder / "train-labels-idx1-ubyte")[skip : skip + count]
-    images = load_train_images(folder, skip=skip, count=count)
-    return Split(images, torch.from_numpy(labels.astype(np.int64)))
+def load_train(
+    folder: Path, *, skip: int = 5_000, count: int = 55_000, shape: tuple[int, int] = MNIST_SHAPE
+) -> Split:
+    """The training images and their digits; see :func:`load_train_images`."""
+    images = load_train_images(folder, skip=skip, count=count, shape=shape)
+    return Split(images, _labels(folder / "train-labels-idx1-ubyte", skip, count))
 
 
-def load_test(folder: Path, *, count: int = 10_000) -> Split:
-    """The first ``count`` of MNIST's 10,000 test images, and their digits."""
-    images = read_idx(folder / "t10k-images-idx3-ubyte")
-    labels = read_idx(folder / "t10k-labels-idx1-ubyte")[:count]
-    return Split(
-        torch.from_numpy(images.reshape(len(images), -1)[:count]), torch.from_numpy(labels.astype(np.int64))
-    )
+def load_test(folder: Path, *, count: int = 10_000, shape: tuple[int, int] = MNIST_SHAPE) -> Split:
+    """The first ``count`` test images and their digits; errors as of :func:`load_train_images`."""
+    images = _images(folder / "t10k-images-idx3-ubyte", 0, count, shape)
+    return Split(images, _labels(folder / "t10k-labels-idx1-ubyte", 0, count))
 
 
-def load_splits(
-    folder: Path, *, validation_images: int, train_images: int, test_images: int
-) -> tuple[Split, Split]:
+def load_splits(folder: Path, data: Data | None = None) -> tuple[Split, Split]:
     """Training and test images; see :func:`load_train` and :func:`load_test`."""
-    train = load_train(folder, skip=validation_images, count=train_images)
-    return train, load_test(folder, count=test_images)
+    data = data or Data()
+    train = load_train(folder, skip=data.validation_images, count=data.train_images, shape=data.image_shape)
+    return train, load_test(folder, count=data.test_images, shape=data.image_shape)
+
+
+def _images(path: Path, skip: int, count: int, shape: tuple[int, int]) -> Tensor:
+    images = _enough(path, skip, count)
+    if images.shape[1:] != shape:
+        raise NpvaeError(
+            f"{path}: images of shape {list(images.shape[1:])}, and data.image_shape is {list(shape)}"
+        )
+    return torch.from_numpy(images.reshape(len(images), -1))
+
+
+def _labels(path: Path, skip: int, count: int) -> Tensor:
+    return torch.from_numpy(_enough(path, skip, count).astype(np.int64))
+
+
+def _enough(path: Path, skip: int, count: int) -> np.ndarray:
+    everything = read_idx(path)
+    if len(everything) < skip + count:
+        raise NpvaeError(f"{path}: {len(everything)} images, and params.yaml asks for {skip + count}")
+    return everything[skip : skip + count]

@@ -47,6 +47,7 @@ def fit_classifier(
     train: Split,
     options: settings.Classifier | None = None,
     *,
+    seed: int = 0,
     batch_size: int = 128,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> Classifier:
@@ -54,8 +55,9 @@ def fit_classifier(
 
     Args:
         train: images and digits.
-        options: seed, epochs, first learning rate, and the precision of the convolutions and matrix products;
+        options: epochs, first learning rate, and the precision of the convolutions and matrix products;
             parameters and loss stay in float32.
+        seed: of the weights and the order of the images.
         batch_size: images per step.
         on_epoch: called with each epoch and its mean loss in nats.
 
@@ -63,7 +65,7 @@ def fit_classifier(
         NpvaeError: a loss is not finite.
     """
     options = options or settings.Classifier()
-    seed, epochs, device = options.seed, options.epochs, train.images.device
+    epochs, device = options.epochs, train.images.device
     bfloat16 = machine.resolve(options.precision, device) == "bfloat16"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

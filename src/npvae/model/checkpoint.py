@@ -26,7 +26,8 @@ _METADATA = "npvae"
 
 def new_model(recipe: Recipe, seed: int) -> VAE:
     """The untrained model of a recipe."""
-    return build(recipe.model, recipe.z_dim, recipe.network, recipe.npvae, seed=seed)
+    chosen, pixels = recipe.npvae or recipe.advised, recipe.data.pixels
+    return build(recipe.model, recipe.z_dim, recipe.network, chosen, pixels=pixels, seed=seed)
 
 
 def save_models(path: Path, models: dict[int, VAE], recipe: Recipe, trained_on: dict[str, Any]) -> None:

@@ -35,6 +35,37 @@ class Kernel(nn.Module):
         return leave_one_out_weights(x, self.length_scale)
 
 
+class CovarianceKernel(Kernel):
+    """The covariance of the Gaussian process of Eq. 3, whose variances are learned too.
+
+    Args:
+        length_scale: l before training.
+        variance: of the process before training, sigma^2 of Eq. 6.
+        noise: the noise's before training.
+    """
+
+    def __init__(self, length_scale: float = 1.0, variance: float = 1.0, noise: float = 0.1) -> None:
+        super().__init__(length_scale)
+        self.log_variance = nn.Parameter(torch.tensor(math.log(variance)))
+        self.log_noise = nn.Parameter(torch.tensor(math.log(noise)))
+
+    @property
+    def variance(self) -> Tensor:
+        """sigma^2 of Eq. 6: ``[...]``."""
+        return self.log_variance.exp()
+
+    @property
+    def noise(self) -> Tensor:
+        """The noise's variance, ``[...]``, at least a jitter with which float32 factors the covariance."""
+        return self.log_noise.exp() + 1e-4
+
+    def covariance(self, x: Tensor) -> Tensor:
+        """``K + noise I`` among points of X: ``[..., B, Dx] -> [..., B, B]``."""
+        kernel = self.variance[..., None, None] * log_kernel(x, x, self.length_scale).exp()
+        identity = torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
+        return kernel + self.noise[..., None, None] * identity
+
+
 def log_kernel(x: Tensor, reference: Tensor, length_scale: Tensor) -> Tensor:
     """``-|x_i - x_j|^2 / (2 l^2)``, Eq. 6 up to its variance: ``[..., N, Dx], [..., M, Dx] -> [..., N, M]``.
 

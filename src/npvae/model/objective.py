@@ -1,4 +1,4 @@
-"""The objective: the evidence lower bound and the matching term (Eqs. 1 and 5), in nats."""
+"""The objective: the evidence lower bound and what ties Z to X (Eqs. 1 to 5), in nats."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from npvae.data.images import grey
-from npvae.model.coupling import match_penalty
+from npvae.model.coupling import COUPLINGS
 from npvae.model.vae import VAE, NonparametricVAE
-from npvae.settings import Gradient
+from npvae.settings import Objective
 
 
 class Terms(NamedTuple):
@@ -38,20 +38,23 @@ def kl_nats(mu: Tensor, sigma: Tensor) -> Tensor:
     return 0.5 * (mu.square() + sigma.square() - 1 - 2 * sigma.log()).sum(-1)
 
 
-def terms(model: VAE, y: Tensor, noise: Tensor | None = None, *, gradient: Gradient = "all") -> Terms:
+def terms(model: VAE, y: Tensor, noise: Tensor | None = None, *, objective: Objective | None = None) -> Terms:
     """Evaluate the objective's terms on a batch, with one sample z = mu + sigma * noise.
 
     Args:
         model: a plain or nonparametric VAE.
         y: images ``[..., B, pixels]``, uint8 or grey values in [0, 1].
         noise: ``[..., B, Dz]``, standard normal; drawn where not given.
-        gradient: what the matching term's reaches; see :class:`npvae.settings.Objective`.
+        objective: which term ties a nonparametric VAE's Z to X, and what its gradient reaches; Eq. 5's
+            unless given. Its weight is :func:`loss`'s.
     """
     y = grey(y)
     mu, sigma = model.encode(y)
     match = mu.new_zeros(mu.shape[:-1])
     if isinstance(model, NonparametricVAE):
-        match = match_penalty(mu, model.embed(y), model.kernel, gradient=gradient)
+        chosen = objective or Objective()
+        couple = COUPLINGS[chosen.divergence]
+        match = couple(mu, sigma, model.embed(y), model.kernel, chosen.match_gradient)
     noise = torch.randn_like(mu) if noise is None else noise
     logits = model.decode(mu + sigma * noise)
     return Terms(reconstruction_nats(logits, y), kl_nats(mu, sigma), match, mu)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from npvae.data.images import grey
 from npvae.model.dropout import Dropout
-from npvae.model.kernel import Kernel
-from npvae.settings import ModelName, Network, Objective
+from npvae.model.kernel import CovarianceKernel, Kernel
+from npvae.settings import Fitting, ModelName, Network, Objective
 
 _ACTIVATIONS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "elu-tanh": (nn.ELU, nn.Tanh),
@@ -98,7 +98,8 @@ class NonparametricVAE(VAE):
         z_dim: Dz, the dimension of Z.
         network: the architecture of encoder, decoder and X encoder.
         x_dim: Dx, the dimension of X.
-        initial_length_scale: l before training.
+        kernel: on X; Eq. 6's with l = 1 unless given.
+        x_dropout: the X encoder's, where it is not the network's.
         pixels: the dimension of an image.
     """
 
@@ -108,14 +109,17 @@ class NonparametricVAE(VAE):
         network: Network | None = None,
         *,
         x_dim: int = 2,
-        initial_length_scale: float = 1.0,
+        kernel: Kernel | None = None,
+        x_dropout: float | None = None,
         pixels: int = 784,
     ) -> None:
         network = network or Network()
         # the VAE's networks first: with the same seed, both models start from the same ones
         super().__init__(z_dim, network, pixels=pixels)
+        if x_dropout is not None:
+            network = network.model_copy(update={"dropout": x_dropout})
         self.x_encoder = Perceptron(network, pixels, x_dim)
-        self.kernel = Kernel(initial_length_scale)
+        self.kernel = kernel or Kernel()
 
     @property
     def length_scale(self) -> Tensor:
@@ -131,14 +135,29 @@ def build(
     name: ModelName,
     z_dim: int,
     network: Network | None = None,
-    objective: Objective | None = None,
+    objective: Objective | Fitting | None = None,
     *,
+    pixels: int = 784,
     seed: int,
 ) -> VAE:
-    """A ``vae`` or ``npvae`` whose weights are drawn from ``seed``; torch's own random state stays."""
+    """A model whose weights are drawn from ``seed``; torch's own random state stays.
+
+    Args:
+        name: ``vae``, or another, which has an X.
+        z_dim: Dz.
+        network: see :class:`VAE`.
+        objective: by what X is learned; the paper's unless given.
+        pixels: the dimension of an image.
+        seed: of the weights.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if name == "npvae":
-            start = (objective or Objective()).initial_length_scale
-            return NonparametricVAE(z_dim, network, initial_length_scale=start)
-        return VAE(z_dim, network)
+        if name == "vae":
+            return VAE(z_dim, network, pixels=pixels)
+        chosen = objective or Objective()
+        kernel = Kernel(chosen.initial_length_scale)
+        if isinstance(chosen, Objective) and chosen.divergence != "means":
+            kernel = CovarianceKernel(
+                chosen.initial_length_scale, chosen.kernel_variance, chosen.kernel_noise
+            )
+        return NonparametricVAE(z_dim, network, kernel=kernel, x_dropout=chosen.x_dropout, pixels=pixels)

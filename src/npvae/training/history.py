@@ -11,7 +11,8 @@ from npvae.model.objective import Terms, active_units
 class Epoch(NamedTuple):
     """Averages over one epoch's training images, dropout on; terms in nats per image.
 
-    A plain VAE has no matching term, length scale or R^2: they are None. So is R^2 where E[z] does not vary.
+    A plain VAE has no matching term, length scale or R^2: they are None. So is R^2 where E[z] does not vary,
+    and where the match is a divergence in nats (``npvae.divergence``).
     """
 
     seed: int

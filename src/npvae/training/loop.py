@@ -99,7 +99,7 @@ def run(
         epoch = number = 0
 
         def step(batch: Tensor) -> None:
-            parts = terms(working, images[batch], gradient=objective.match_gradient)
+            parts = terms(working, images[batch], objective=objective)
             value = loss(parts, match_weight=objective.match_weight)
             if not images.is_cuda:  # there, looking would wait for the device
                 _require_finite(value, seeds, epoch, number)
@@ -121,6 +121,8 @@ def run(
             records = [
                 sums.record(seed, epoch, used, model.length_scale, index) for index, seed in enumerate(seeds)
             ]
+            if objective.divergence != "means":  # else the match is what z~ leaves of the variance
+                records = [record._replace(match_r2=None) for record in records]
             history += records
             if file:
                 file.save(_state(optimiser, shufflers, images.device), history)
@@ -156,13 +158,13 @@ def _require_finite(values: Tensor, seeds: Sequence[int], epoch: int, step: int)
 def _diverged(what: str, epoch: int, step: int, seeds: Sequence[int]) -> NpvaeError:
     of = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     return NpvaeError(
-        f"{what} at epoch {epoch}, step {step}, {of}: "
-        "training stopped and nothing was saved; try a smaller train.learning_rate"
+        f"{what} at epoch {epoch}, step {step}, {of}: training stopped and nothing was saved; try a smaller "
+        "train.learning_rate or, with an npvae.divergence other than means, a larger npvae.kernel_noise"
     )
 
 
 def _state(
-    optimiser: MasterAdam, shufflers: Sequence[torch.Generator], device: torch.device
+    optimiser: MasterAdam[VAE], shufflers: Sequence[torch.Generator], device: torch.device
 ) -> dict[str, Tensor]:
     """All that the rest of a training depends on."""
     random = {"random": torch.get_rng_state(), "order": torch.stack([one.get_state() for one in shufflers])}
@@ -171,7 +173,7 @@ def _state(
     return optimiser.state() | random
 
 
-def _resume(saved: Saved, optimiser: MasterAdam, shufflers: Sequence[torch.Generator]) -> list[Epoch]:
+def _resume(saved: Saved, optimiser: MasterAdam[VAE], shufflers: Sequence[torch.Generator]) -> list[Epoch]:
     tensors = dict(saved.tensors)
     torch.set_rng_state(tensors.pop("random"))
     for shuffler, state in zip(shufflers, tensors.pop("order"), strict=True):

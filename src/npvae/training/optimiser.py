@@ -5,14 +5,17 @@ half of the time.
 """
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from npvae.model.vae import VAE, Perceptron
+from npvae.model.vae import Perceptron
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
-class MasterAdam:
+class MasterAdam(Generic[Model]):
     """Adam on a model's float32 weights, kept in one piece so that an update is one pass over memory.
 
     Args:
@@ -24,7 +27,7 @@ class MasterAdam:
         working: the model to compute the loss with; ``model`` itself unless it computes in bfloat16.
     """
 
-    def __init__(self, model: VAE, *, bfloat16: bool = False, learning_rate: float) -> None:
+    def __init__(self, model: Model, *, bfloat16: bool = False, learning_rate: float) -> None:
         weights = list(model.parameters())
         self._flat = torch.cat([weight.detach().flatten() for weight in weights]).requires_grad_()
         self._flat.grad = torch.zeros_like(self._flat)
@@ -38,7 +41,7 @@ class MasterAdam:
         ]
         for weight, master in zip(weights, self._masters, strict=True):
             weight.data = master
-        self.working = model
+        self.working: Model = model
         if bfloat16:
             self.working = copy.deepcopy(model)
             for module in self.working.modules():

@@ -21,6 +21,7 @@ from npvae.data.images import (
 )
 from npvae.errors import NpvaeError
 from npvae.params import load_params
+from npvae.settings import Data
 
 TRAIN, TEST = 12, 5
 
@@ -54,17 +55,31 @@ def test_the_split_begins_after_the_skipped_images(folder: Path) -> None:
 
 
 def test_both_splits_are_read_at_once(folder: Path) -> None:
-    train, test = load_splits(folder, validation_images=2, train_images=5, test_images=3)
+    train, test = load_splits(folder, Data(validation_images=2, train_images=5, test_images=3))
     assert train.labels.tolist() == [2, 3, 4, 5, 6]
     assert train.images[:, 0].tolist() == [2, 3, 4, 5, 6]
     assert test.labels.tolist() == [0, 1, 2]
     assert test.images[:, 783].tolist() == [0, 1, 2]
 
 
+def test_fewer_images_than_asked_for_are_an_error(folder: Path) -> None:
+    with pytest.raises(
+        NpvaeError, match=rf"train-images-idx3-ubyte: {TRAIN} images, .* asks for {TRAIN + 1}"
+    ):
+        load_train(folder, skip=1, count=TRAIN)
+    with pytest.raises(NpvaeError, match="t10k-images-idx3-ubyte"):
+        load_test(folder, count=TEST + 1)
+
+
+def test_images_of_another_shape_are_an_error(folder: Path) -> None:
+    with pytest.raises(NpvaeError, match=r"shape \[28, 28\], and data.image_shape is \[8, 9\]"):
+        load_splits(folder, Data(name="own", image_shape=(8, 9), train_images=5, test_images=3))
+
+
 def test_a_missing_file_is_named_when_loading(folder: Path) -> None:
     (folder / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(NpvaeError, match="t10k-labels-idx1-ubyte"):
-        load_test(folder)
+        load_test(folder, count=2)
 
 
 @pytest.mark.parametrize("shape", [(7,), (3, 5), (2, 3, 4)])
@@ -156,7 +171,7 @@ def test_the_first_5000_real_images_are_set_aside(mnist: Path) -> None:
 
 def test_the_committed_parameters_name_the_splits(root: Path, mnist: Path) -> None:
     params = load_params(root / "params.yaml").changed("data.test_images=100")
-    train, test = load_splits(mnist, **params.data.model_dump())
+    train, test = load_splits(mnist, params.data)
     assert (len(train.labels), len(test.labels)) == (55_000, 100)
     for found, wanted in ((train, load_train(mnist)), (test, load_test(mnist, count=100))):
         assert found.images.equal(wanted.images)

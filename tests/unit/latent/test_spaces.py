@@ -13,6 +13,7 @@ from npvae.data.images import grey
 from npvae.errors import NpvaeError
 from npvae.latent.paths import arc, line
 from npvae.latent.spaces import Space, XSpace, ZSpace, posterior, space_of
+from npvae.model.kernel import Kernel
 from npvae.model.vae import VAE, NonparametricVAE, build
 from npvae.settings import Network
 
@@ -28,7 +29,7 @@ def plain(z_dim: int = 3) -> VAE:
 
 def nonparametric(length_scale: float = LENGTH_SCALE) -> NonparametricVAE:
     network = Network(hidden_units=8, dropout=0.5)
-    return NonparametricVAE(3, network, initial_length_scale=length_scale).eval()
+    return NonparametricVAE(3, network, kernel=Kernel(length_scale)).eval()
 
 
 @pytest.fixture(params=["z", "x of all images", "x of some images"])

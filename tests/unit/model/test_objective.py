@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from npvae.model.kernel import Kernel
 from npvae.model.objective import Terms, active_units, kl_nats, loss, reconstruction_nats, terms
 from npvae.model.vae import VAE, NonparametricVAE
-from npvae.settings import Gradient, Network
+from npvae.settings import Gradient, Network, Objective
 
 
 def weights(x: Tensor, length_scale: float) -> Tensor:
@@ -84,9 +85,9 @@ def test_a_plain_vae_has_no_match(tiny: Network) -> None:
 
 @pytest.mark.parametrize("gradient", ["all", "own"])
 def test_terms_hand_on_the_choice_of_gradient(gradient: Gradient, tiny: Network) -> None:
-    model = NonparametricVAE(2, tiny, initial_length_scale=0.6)
+    model = NonparametricVAE(2, tiny, kernel=Kernel(0.6))
     y = torch.rand(5, 784)
-    got = terms(model, y, gradient=gradient)
+    got = terms(model, y, objective=Objective(match_gradient=gradient))
     (found,) = torch.autograd.grad(got.match.sum(), got.mu)
     residual = torch.eye(5).double() - weights(model.embed(y).detach(), 0.6)
     expected = 2 * residual @ got.mu.detach().double()
@@ -111,7 +112,7 @@ def test_the_match_trains_the_x_encoder_and_the_length_scale(tiny: Network) -> N
 
 def test_with_the_gradient_on_x_the_match_trains_nothing_else(tiny: Network) -> None:
     model = NonparametricVAE(2, tiny)
-    terms(model, torch.rand(8, 784), gradient="x").match.sum().backward()
+    terms(model, torch.rand(8, 784), objective=Objective(match_gradient="x")).match.sum().backward()
     of_x = {name for name, _ in model.named_parameters() if name.startswith(("x_encoder", "kernel"))}
     assert {name for name, p in model.named_parameters() if p.grad is not None} == of_x
     # only differences in X count, so that bias has a gradient of nothing but rounding

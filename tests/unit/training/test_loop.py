@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from npvae.errors import NpvaeError
+from npvae.model.kernel import Kernel
 from npvae.model.vae import VAE, NonparametricVAE, build
 from npvae.settings import ModelName, Network, Objective, Precision, Training
 from npvae.training.history import Epoch
@@ -338,7 +339,7 @@ def test_a_plain_vae_has_no_match_to_record(tiny: Network) -> None:
     ("count", "batch_size", "drop_last"), [(64, 64, True), (64, 16, True), (60, 16, False)]
 )
 def test_the_record_equals_sums_by_hand(count: int, batch_size: int, drop_last: bool, tiny: Network) -> None:
-    model = Recorder(3, tiny, initial_length_scale=0.7)
+    model = Recorder(3, tiny, kernel=Kernel(0.7))
     before = state(model)
     (record,) = fit(
         model,

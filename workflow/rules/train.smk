@@ -24,3 +24,30 @@ rule replicate:
         timing_of("replicate")
     shell:
         repro("replicate")
+
+
+rule advise:
+    input:
+        inputs("advise"),
+    output:
+        outputs("advise"),
+    log:
+        log_of("advise"),
+    benchmark:
+        timing_of("advise")
+    priority: 1
+    shell:
+        repro("advise")
+
+
+rule advise_replicates:
+    input:
+        inputs("advise_replicates"),
+    output:
+        outputs("advise_replicates"),
+    log:
+        log_of("advise_replicates"),
+    benchmark:
+        timing_of("advise_replicates")
+    shell:
+        repro("advise_replicates")

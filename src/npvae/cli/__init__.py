@@ -15,6 +15,7 @@ import typer
 
 import npvae
 from npvae.cli import (
+    advise,
     claims,
     classifier,
     comparators,
@@ -66,6 +67,8 @@ for command in (
     data.data,
     train.train,
     train.replicate,
+    advise.advise,
+    advise.advise_replicates,
     export.embed,
     export.interpolate,
     export.generate,

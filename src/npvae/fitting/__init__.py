@@ -1,0 +1,1 @@
+"""X fitted to a VAE that is trained already, whose networks stay as they are."""

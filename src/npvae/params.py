@@ -29,8 +29,11 @@ from npvae.settings import (
 _BRIEFLY = Repr()  # the aliases of a few lines of YAML can stand for more than any memory holds
 _BRIEFLY.maxlevel, _BRIEFLY.maxstring = 2, 200
 Index = Annotated[int, Field(ge=0)]
-# KEY=VALUE, of characters that no shell gives a meaning to: it stands in a command line and names a file
-Point = Annotated[str, Field(pattern=r"^[a-z_.]+=[A-Za-z0-9_.+-]+$")]
+# of characters that no shell gives a meaning to: a point stands in a command line and names a file
+Point = Annotated[
+    str, Field(pattern=r"^z(0|[1-9][0-9]{0,3})-(default|[a-z_]+(\.[a-z_]+)+=[A-Za-z0-9_.+-]+)$")
+]
+_SWEPT = ("network", "train", "npvae", "predict")
 
 
 class Vae(Settings):
@@ -38,9 +41,14 @@ class Vae(Settings):
 
 
 class Sweep(Settings):
-    """The sweep: the nonparametric VAE with one choice changed at a time; the first point is the default."""
+    """The sweep: the nonparametric VAE with one choice changed at a time.
 
-    z_dim: ZDim
+    Args:
+        seeds: trainings of each point, from seed 0 on.
+        points: ``z20-default``, or ``z20-KEY=VALUE`` with a key of params.yaml; each Z has its default.
+    """
+
+    seeds: Count
     points: Annotated[tuple[Point, ...], Field(strict=False)]
 
 
@@ -101,10 +109,7 @@ class Params(Settings):
             section = section.get(part) if isinstance(section, dict) else None
         if not isinstance(section, dict) or name not in section:
             raise NpvaeError(f"{point}: params.yaml has no parameter {key}")
-        try:
-            section[name] = YAML(typ="safe").load(value)
-        except YAMLError as error:
-            raise NpvaeError(f"{point}: not YAML: {' '.join(str(error).split())}") from None
+        section[name] = _value(point, value)
         return _validated(values, point)
 
     @field_validator("z_dims")
@@ -137,13 +142,48 @@ class Params(Settings):
             )
         if self.predict.reference_images > self.data.train_images:
             raise ValueError("predict.reference_images is larger than data.train_images")
-        for point in self.sweep.points:
-            key = point.partition("=")[0]
-            if not _names_a_value(type(self), key):
-                raise ValueError(f"sweep.points: {point}: there is no parameter {key}")
+        self._require_points()
         if self.measure.neighbours > self.data.train_images:
             raise ValueError("measure.neighbours is larger than data.train_images")
         return self
+
+    def _require_points(self) -> None:
+        points = [split_point(point) for point in self.sweep.points]
+        for name, (z_dim, change) in zip(self.sweep.points, points, strict=True):
+            if z_dim < 1:
+                raise ValueError(f"sweep.points: {name}: Z has at least 1 dimension")
+            if self.sweep.points.count(name) > 1:
+                raise ValueError(f"sweep.points: {name} is there twice")
+            if (z_dim, None) not in points:
+                raise ValueError(f"sweep.points: {name}: there is no z{z_dim}-default to compare it with")
+            if change:
+                self._require_change(name, change)
+
+    def _require_change(self, point: str, change: str) -> None:
+        """That the key exists and the value is one for it; what it is beside others shows when it runs."""
+        key, _, text = change.partition("=")
+        *sections, name = key.split(".")
+        if not _names_a_value(type(self), key):
+            raise ValueError(f"sweep.points: {point}: there is no parameter {key}")
+        if sections[0] not in _SWEPT:
+            raise ValueError(f"sweep.points: {point}: a point changes one of {', '.join(_SWEPT)}")
+        section: Any = self
+        for part in sections:
+            section = getattr(section, part)
+        try:
+            type(section).model_validate(section.model_dump() | {name: _value(point, text)})
+        except ValidationError as error:
+            for problem in error.errors():
+                if problem["loc"]:
+                    raise ValueError(f"sweep.points: {point}: {problem['msg']}") from None
+        except NpvaeError as error:
+            raise ValueError(f"sweep.points: {error}") from None
+
+
+def split_point(point: str) -> tuple[int, str | None]:
+    """Z and the change of a point of the sweep: ``z20-KEY=VALUE -> 20, KEY=VALUE``; None of a default."""
+    z_dim, _, change = point.removeprefix("z").partition("-")
+    return int(z_dim), None if change == "default" else change
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
@@ -161,6 +201,13 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     except YAMLError as error:
         raise NpvaeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return _validated(raw, path)
+
+
+def _value(point: str, text: str) -> Any:
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise NpvaeError(f"{point}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def _left_out(settings: type[BaseModel], raw: Any, prefix: str = "") -> list[str]:

@@ -24,7 +24,7 @@ SMALL = {
         "pairs": 20,
         "steps": 3,
     },
-    "sweep": {"z_dim": 2, "points": ["npvae.match_weight=1.0", "train.epochs=2"]},
+    "sweep": {"seeds": 2, "points": ["z2-default", "z2-train.epochs=2"]},
     "figures": {"thumbnails": 8, "interpolation_steps": 3},
 }
 

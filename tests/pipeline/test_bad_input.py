@@ -59,7 +59,7 @@ def test_a_checkpoint_of_other_parameters(ran):
 
 
 def test_a_point_of_the_sweep_never_reaches_a_shell(ran):
-    ran.edit({"sweep": {"points": ["npvae.match_weight=1.0; touch pwned #"]}})
+    ran.edit({"sweep": {"points": ["z2-npvae.match_weight=1.0; touch pwned #"]}})
     output = ran.run("dvc repro --single-item --glob 'studies/dvc.yaml:sweep_point@*'", fails=True)
     assert "params.yaml: sweep.points" in output
     assert not (ran.folder / "pwned").exists()

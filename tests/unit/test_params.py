@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
 from npvae.errors import NpvaeError
-from npvae.params import Params, load_params
+from npvae.params import Params, load_params, split_point
 from npvae.settings import ModelName
 
 MISSING = object()
@@ -88,7 +88,7 @@ def test_an_edited_copy_is_accepted(edited: Callable[..., Path]) -> None:
 
 def test_scientific_notation_is_a_number_as_in_dvc(root: Path, tmp_path: Path) -> None:
     text, count = re.subn(r"learning_rate: \S+", "learning_rate: 2e-3", (root / "params.yaml").read_text())
-    assert count == 2
+    assert count == 3
     (tmp_path / "p.yaml").write_text(text)
     assert load_params(tmp_path / "p.yaml").train.learning_rate == 0.002
 
@@ -133,7 +133,7 @@ NAN, INFINITY = float("nan"), float("inf")
         ("data__train_images", 1, "data.train_images"),
         ("data__validation_images", 5_001, "data"),
         ("data__validation_images", -1, "data.validation_images"),
-        ("data__test_images", 10_001, "data.test_images"),
+        ("data__test_images", 10_001, "data"),
         ("data__test_images", 0, "data.test_images"),
         ("network__hidden_units", 0, "network.hidden_units"),
         ("network__hidden_units", 1_000_000_000, "network.hidden_units"),
@@ -279,8 +279,10 @@ def test_lists_cannot_be_changed_in_place(root: Path) -> None:
 
 
 def altered(value: Any) -> Any:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return not value
+    if isinstance(value, tuple | BaseModel):
+        return value
     return f"{value}-altered" if isinstance(value, str) else value - 1
 
 
@@ -295,11 +297,11 @@ def test_a_recipe_is_made_of_exactly_what_its_training_uses(root: Path, model: M
     other = {"vae": "npvae", "npvae": "vae"}[model]
     # whatever is not named here must count, new parameters too
     irrelevant = {
-        f"{section}.{name}"
-        for section in ("classifier", "figures", "measure", "predict", "sweep", other)
-        for name in COMMITTED[section]
+        key
+        for section in ("advised", "classifier", "figures", "measure", "predict", "sweep", other)
+        for key in leaves(COMMITTED[section], f"{section}.")
     }
-    irrelevant |= {"data.test_images"}
+    irrelevant |= {"data.test_images", "data.image_shape"}  # MNIST leaves no choice of the latter
     params = load_params(root / "params.yaml")
     before = params.recipe(model, 20)
     counted = set()
@@ -307,8 +309,6 @@ def test_a_recipe_is_made_of_exactly_what_its_training_uses(root: Path, model: M
         warnings.simplefilter("ignore")  # the altered values are not all valid
         for section, values in COMMITTED.items():
             for name in values if isinstance(values, dict) else []:
-                if isinstance(getattr(getattr(params, section), name), tuple):
-                    continue
                 if with_change(params, section, name).recipe(model, 20) != before:
                     counted.add(f"{section}.{name}")
     every = {key for key in leaves(COMMITTED) if "." in key}
@@ -344,11 +344,11 @@ def test_one_value_can_be_changed_by_its_key(root: Path) -> None:
     assert params.changed("z_dims=[3, 4]").z_dims == (3, 4)
 
 
-def test_every_point_of_the_sweep_is_a_change_and_the_first_is_none(root: Path) -> None:
+def test_every_point_of_the_sweep_is_a_change_and_a_default_is_none(root: Path) -> None:
     params = load_params(root / "params.yaml")
-    first, *others = (params.changed(point) for point in params.sweep.points)
-    assert first == params
-    assert params not in others
+    changes = [change for _, change in map(split_point, params.sweep.points)]
+    assert changes.count(None) == 2
+    assert params not in [params.changed(change) for change in changes if change]
 
 
 @pytest.mark.parametrize(
@@ -374,25 +374,64 @@ def test_a_wrong_change_is_refused(root: Path, point: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "point",
+    ("point", "parts"),
     [
-        "npvae.match_weight=1.0; touch pwned",
-        "npvae.match_weight=$(touch pwned)",
-        "npvae.match_weight=`touch pwned`",
-        'npvae.match_weight=1.0"',
-        "npvae.match_weight",
-        "npvae.nonsense=1.0",
-        "npvae=1.0",
-        "vae.match_weight=1.0",
-        "train.epochs.more=1",
+        ("z20-default", (20, None)),
+        ("z20-npvae.match_weight=0.1", (20, "npvae.match_weight=0.1")),
+        ("z500-network.activations=elu-tanh", (500, "network.activations=elu-tanh")),
+        ("z1-train.learning_rate=1e-4", (1, "train.learning_rate=1e-4")),
+        ("z2-predict.length_scale.npvae=leave-one-out", (2, "predict.length_scale.npvae=leave-one-out")),
     ],
 )
-def test_a_point_of_the_sweep_is_a_known_key_and_a_plain_value(
-    point: str, root: Path, tmp_path: Path
+def test_a_point_of_the_sweep_is_a_z_and_a_change(
+    point: str, parts: tuple[int, str | None], edited: Callable[..., Path]
 ) -> None:
-    yaml = YAML()
-    values = yaml.load(root / "params.yaml")
-    values["sweep"]["points"] = ["npvae.match_weight=1.0", point]
-    yaml.dump(values, tmp_path / "params.yaml")
-    with pytest.raises(NpvaeError, match=r"params\.yaml: sweep\.points"):
-        load_params(tmp_path / "params.yaml")
+    assert split_point(point) == parts
+    points = list(dict.fromkeys([f"z{parts[0]}-default", point]))
+    assert load_params(edited(sweep__points=points)).sweep.points == tuple(points)
+
+
+@pytest.mark.parametrize(
+    ("point", "says"),
+    [
+        ("z20-npvae.match_weight=1.0; touch pwned", "match pattern"),
+        ("z20-npvae.match_weight=$(touch pwned)", "match pattern"),
+        ("z20-npvae.match_weight=`touch pwned`", "match pattern"),
+        ('z20-npvae.match_weight=1.0"', "match pattern"),
+        ("z20-npvae.match_weight=1.0\n", "match pattern"),
+        ("z20-npvae.match_weight=../1", "match pattern"),
+        ("z20-npvae.match_weight", "match pattern"),
+        ("z20-npvae=1.0", "match pattern"),
+        ("npvae.match_weight=0.1", "match pattern"),
+        ("z-default", "match pattern"),
+        ("z-20-default", "match pattern"),
+        ("z020-default", "match pattern"),
+        ("z10000-default", "match pattern"),
+        ("z0-default", "z0-default: Z has at least 1 dimension"),
+        ("z20-default", "z20-default is there twice"),
+        ("z7-npvae.match_weight=0.1", "there is no z7-default to compare it with"),
+        ("z20-npvae.nonsense=1.0", "there is no parameter npvae.nonsense"),
+        ("z20-vae.match_weight=1.0", "there is no parameter vae.match_weight"),
+        ("z20-train.epochs.more=1", "there is no parameter train.epochs.more"),
+        ("z20-predict.length_scale=learned", "there is no parameter predict.length_scale"),
+        ("z20-data.name=kmnist", "a point changes one of network, train, npvae, predict"),
+        ("z20-train.epochs=many", "z20-train.epochs=many: Input should be a valid integer"),
+        ("z20-npvae.match_weight=-1", "z20-npvae.match_weight=-1: Input should be greater"),
+        ("z20-npvae.match_gradient=none", "Input should be 'all', 'own' or 'x'"),
+    ],
+)
+def test_a_wrong_point_of_the_sweep_is_refused_in_a_sentence(
+    point: str, says: str, edited: Callable[..., Path]
+) -> None:
+    message = refusal(edited(sweep__points=["z20-default", point]))
+    assert message.startswith("sweep.points")
+    assert says in message
+
+
+def test_a_point_that_clashes_with_other_values_is_refused_where_it_runs(edited: Callable[..., Path]) -> None:
+    # whoever tries other values in the default run has nothing to do with the study
+    params = load_params(
+        edited(npvae__divergence="joint", sweep__points=["z2-default", "z2-npvae.match_gradient=own"])
+    )
+    with pytest.raises(NpvaeError, match="the joint divergence has no neighbours"):
+        params.changed("npvae.match_gradient=own")

@@ -13,8 +13,8 @@ def predict_process(
 ) -> tuple[Tensor, Tensor]:
     """Mean and variance of z given those of the reference images.
 
-    Eqs. 2.23 and 2.24 of Rasmussen and Williams (2006). In float64 from one Cholesky factor, which takes time in M^3 and memory in M^2. Every dimension of Z has
-    the same kernel, hence the same variance, which is that of a noisy z.
+    Eqs. 2.23 and 2.24 of Rasmussen and Williams (2006), in float64, from one Cholesky factor: time in M^3,
+    memory in M^2. Every dimension of Z has the same kernel, hence the same variance: that of a noisy z.
 
     Args:
         x: queries ``[N, Dx]``.
@@ -43,7 +43,8 @@ def predict_process(
     if wrong.item() or not factor.isfinite().all():
         raise NpvaeError(
             f"the covariance of {len(known)} images in X has no Cholesky factor "
-            f"(l = {length_scale.item():g}, variance {variance.item():g}, noise {noise.item():g}): try a larger npvae.kernel_noise"
+            f"(l = {length_scale.item():g}, variance {variance.item():g}, noise {noise.item():g}): "
+            "try a larger npvae.kernel_noise"
         )
     weights = torch.cholesky_solve(z, factor)
     means, variances = [], []

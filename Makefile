@@ -39,7 +39,7 @@ report: .venv/installed
 	@echo "open results/report/report.html; results/report.zip is all of it in one file"
 
 redraw: .venv/installed
-	dvc repro --force --single-item figure1 figure2 figure3 figure4 evidence
+	dvc repro --force --single-item figure1 figure2 figure3 figure4 figure2_advised figure3_advised figure4_advised evidence
 	npvae compare HEAD --same --page results/compare.html
 
 lint: .venv/installed

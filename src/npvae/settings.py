@@ -168,6 +168,10 @@ class LengthScales(Settings):
     npvae: LengthScale = "learned"
     advised: LengthScale = "leave-one-out"
 
+    def of(self, model: ModelName) -> LengthScale:
+        """The named model's; a plain VAE has no use for one."""
+        return self.advised if model == "advised" else self.npvae
+
 
 class Prediction(Settings):
     """How z~ is predicted from X (Eq. 4).
@@ -203,6 +207,7 @@ class Measuring(Settings):
     Args:
         neighbours: k of the digit accuracy.
         samples: images sampled from each model.
+        mixture_components: Gaussians of the density that is fitted to the plain VAE's Z afterwards.
         importance_samples: k of the importance-weighted likelihood.
         likelihood_images: test images that it is averaged over.
         subset: test images for trustworthiness and silhouette, which are quadratic.
@@ -213,6 +218,7 @@ class Measuring(Settings):
 
     neighbours: Count = 10
     samples: Annotated[int, Field(ge=2)] = 2_000
+    mixture_components: Count = 10
     importance_samples: Count = 500
     likelihood_images: Count = 500
     subset: Annotated[int, Field(ge=12)] = 2_000  # trustworthiness with 5 neighbours needs over 10 images

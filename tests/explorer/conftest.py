@@ -21,21 +21,27 @@ class Case(NamedTuple):
 
 @pytest.fixture(scope="session")
 def case() -> Case:
-    """A ``vae`` and an ``npvae`` at Z = 2 and 5; x is E[z]'s first two units, so that places of X differ."""
+    """All three models at Z = 2 and 5, untrained; ``advised`` shares its VAE with the plain one.
+
+    x is E[z]'s first two units, in ``advised`` the other way round, so that places of X differ.
+    """
     noise = torch.Generator().manual_seed(0)
     train = torch.randint(0, 256, (900, 784), generator=noise, dtype=torch.uint8)
     images = torch.randint(0, 256, (SHOWN, 784), generator=noise, dtype=torch.uint8)
     spaces = {}
-    for model in ("vae", "npvae"):
+    for model in ("vae", "npvae", "advised"):
         for z_dim in (2, 5):
-            built = build(model, z_dim, Network(hidden_units=16, dropout=0), seed=z_dim).eval()
+            seed = z_dim + 10 * (model == "npvae")
+            built = build(model, z_dim, Network(hidden_units=16, dropout=0), seed=seed).eval()
             with torch.no_grad():
                 for name, weight in built.named_parameters():
                     if name.endswith("6.weight"):  # the last layers of encoders and decoder
                         weight.mul_(4)
-                if model == "npvae":
+                if model != "vae":
+                    units = [0, 1] if model == "npvae" else [1, 0]
                     tied = built.encoder.state_dict()
-                    tied |= {name: tied[name][:2] for name in ("6.weight", "6.bias")}
+                    tied |= {name: tied[name][units] for name in ("6.weight", "6.bias")}
                     built.x_encoder.load_state_dict(tied)
-            spaces[model, z_dim] = space_of(built, train)
+            scale = "leave-one-out" if model == "advised" else "learned"
+            spaces[model, z_dim] = space_of(built, train, length_scale=scale)
     return Case(spaces, images, torch.arange(SHOWN) % 10)

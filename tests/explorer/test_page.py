@@ -100,10 +100,12 @@ def near(shown: np.ndarray, exact: torch.Tensor, error: float) -> None:
 
 
 @pytest.mark.parametrize("z_dim", [2, 5])
-def test_the_pointer_decodes_what_the_model_decodes(opened, case, parts, z_dim) -> None:
+@pytest.mark.parametrize("model", ["npvae", "advised"])
+def test_the_pointer_decodes_what_the_model_decodes(opened, case, parts, model, z_dim) -> None:
     tab = opened(DESKTOP)
     tab.check(f"input[name=z][value='{z_dim}']")
-    space, stated = case.spaces["npvae", z_dim], float(parts["npvae", z_dim]["error"].max())
+    tab.check(f"input[name=model][value={model}]")
+    space, stated = case.spaces[model, z_dim], float(parts[model, z_dim]["error"].max())
     seen = []
     for across, down in ((0.2, 0.3), (0.75, 0.6), (0.4, 0.8)):
         move(tab, across, down)
@@ -111,7 +113,7 @@ def test_the_pointer_decodes_what_the_model_decodes(opened, case, parts, z_dim) 
         seen.append(pixels(tab.locator("#decoded")))
         near(seen[-1], space.decode(where), stated)
     assert np.abs(seen[0] - seen[1]).max() > 3 * stated  # so that a page that stood still would be found out
-    assert f"{parts['npvae', z_dim]['error'][0, 0]:.3f} at most" in tab.locator("#error").inner_text()
+    assert f"{parts[model, z_dim]['error'][0, 0]:.3f} at most" in tab.locator("#error").inner_text()
 
 
 def test_the_pointer_is_where_the_page_says(opened, case) -> None:
@@ -228,11 +230,25 @@ def test_the_page_is_the_same_each_time_and_names_no_address_but_the_papers(case
     assert set(re.findall(r"https?://[^\s\"'<)]+", own)) == {"https://arxiv.org/abs/1712.06536"}
 
 
+def test_the_settings_are_named_and_explained_where_there_are_two(opened, case, parts) -> None:
+    tab = opened(DESKTOP)
+    assert tab.locator("fieldset", has_text="Setting").inner_text().split("\n")[-1].split() == [
+        *("the", "paper's", "advised")
+    ]
+    assert "fits X afterwards" in tab.locator("header").inner_text()
+    two = {key: part for key, part in parts.items() if key[0] != "advised"}
+    alone = make(two, case.images.numpy(), case.digits.numpy(), of=10_000)
+    assert "fits X afterwards" not in alone
+    assert 'value="advised"' not in alone
+
+
 def test_two_models_with_one_decoder_carry_it_once(case, parts) -> None:
     decoder = {name for name in parts["vae", 5] if name.startswith("weight")}
-    same = {key: parts[key] for key in (("vae", 5), ("npvae", 5))}  # untrained, from one seed
-    assert all(np.array_equal(same["vae", 5][name], same["npvae", 5][name]) for name in decoder)
-    other = same | {("npvae", 5): same["npvae", 5] | {name: -same["npvae", 5][name] for name in decoder}}
+    same = {key: parts[key] for key in (("vae", 5), ("advised", 5))}
+    assert all(np.array_equal(same["vae", 5][name], same["advised", 5][name]) for name in decoder)
+    other = same | {
+        ("advised", 5): same["advised", 5] | {name: -same["advised", 5][name] for name in decoder}
+    }
     together, apart = (
         len(make(some, case.images.numpy(), case.digits.numpy(), of=120)) for some in (same, other)
     )

@@ -76,3 +76,10 @@ def test_units_that_are_not_active_are_left_out_and_folded_into_the_bias(case, m
 
 def test_a_model_without_x_has_no_places(case) -> None:
     assert not {"x", "cell_x", "error"} & part(case.spaces["vae", 2], case.images).keys()
+
+
+def test_the_page_predicts_with_the_l_that_the_space_predicts_with(case) -> None:
+    space = case.spaces["advised", 5]
+    arrays = part(space, case.images)
+    assert arrays["length_scale"] == pytest.approx(float(space.length_scale))
+    assert arrays["length_scale"] != pytest.approx(float(space.model.length_scale.detach()), rel=0.01)

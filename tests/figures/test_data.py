@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from npvae.cli import app
 from npvae.errors import NpvaeError
 from npvae.figures.data import parquet, rounded, tiled, untiled
+from npvae.provenance.artefacts import artefact_problems
 
 
 def test_coordinates_move_by_less_than_a_thousandth_and_repeat() -> None:
@@ -58,25 +59,32 @@ def test_missing_data_is_named_in_a_sentence(figure, tmp_path) -> None:
     assert f"{tmp_path / figure}." in str(error)
 
 
-def test_what_is_gathered_is_enough_to_draw_every_model_with_an_x(tmp_path, root) -> None:
+@pytest.mark.parametrize("with_x", [("npvae", "advised"), ("npvae",)])
+def test_what_is_gathered_is_enough_to_draw_every_model_with_an_x(tmp_path, root, with_x) -> None:
     random = np.random.default_rng(1)
     for z_dim in (2, 20, 500):
         digits = {"split": ["train", "test"] * 50, "digit": np.arange(100) % 10}
-        for model, space in (("vae", "z"), ("npvae", "x")):
+        for model, space in (("vae", "z"), *((model, "x") for model in with_x)):
             points = {f"{space}{axis}": random.normal(size=100).astype("float32") for axis in (1, 2)}
-            columns = digits | (points if model == "npvae" or z_dim == 2 else {})
+            columns = digits | (points if model in with_x or z_dim == 2 else {})
             pd.DataFrame(columns).assign(model=model, z_dim=z_dim).to_parquet(
                 tmp_path / f"{model}-{z_dim}.parquet"
             )
             np.savez(tmp_path / f"{model}-{z_dim}-between.npz", images=random.random((5, 784)))
-    places = random.normal(size=(3, 2)).astype("float32")
-    np.savez(tmp_path / "npvae-500-generated.npz", locations=places, images=random.random((3, 784)), side=0.5)
+    for model in with_x:
+        places, shown = random.normal(size=(3, 2)).astype("float32"), random.random((3, 784))
+        np.savez(tmp_path / f"{model}-500-generated.npz", locations=places, images=shown, side=0.5)
+    (tmp_path / "params.yaml").write_text(
+        (root / "params.yaml")
+        .read_text()
+        .replace("[vae, npvae, advised]", f"[{', '.join(('vae', *with_x))}]")
+    )
 
     def run(*command: str) -> None:
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
 
-    data, params = tmp_path / "data", ("--params", str(root / "params.yaml"))
+    data, params = tmp_path / "data", ("--params", str(tmp_path / "params.yaml"))
     run(
         "figure-data",
         *("--embeddings", f"{tmp_path}/{{model}}-{{z}}.parquet"),
@@ -84,20 +92,22 @@ def test_what_is_gathered_is_enough_to_draw_every_model_with_an_x(tmp_path, root
         *("--generated", f"{tmp_path}/{{model}}-{{z}}-generated.npz"),
         *("--output", str(data), *params),
     )
-    assert len(pd.read_parquet(data / "figure2.parquet")) == 100
+    assert len(pd.read_parquet(data / "figure2.parquet")) == 100 * len(with_x)
     assert pd.read_parquet(data / "figure3.parquet").groupby("model").size().to_dict() == {
-        "npvae": 150,
-        "vae": 50,
-    }
+        "vae": 50
+    } | dict.fromkeys(with_x, 150)
     assert pd.read_csv(data / "figure4.csv").to_numpy().tolist() == [
-        ["vae", 2],
-        ["vae", 500],
-        ["npvae", 2],
-        ["npvae", 500],
+        [model, z_dim] for model in ("vae", *with_x) for z_dim in (2, 500)
     ]
     for figure in ("figure2", "figure3", "figure4"):
-        drawn = tmp_path / f"{figure}.png"
-        extra = params if figure == "figure2" else ()
-        run(figure, "--model", "npvae", "--data", str(data), "--output", str(drawn), *extra)
-        with Image.open(drawn) as image:
-            assert image.width == 2070
+        drawn = {}
+        for model in ("npvae", "advised"):
+            path = tmp_path / f"{figure}-{model}.png"
+            extra = params if figure == "figure2" else ()
+            run(figure, "--model", model, "--data", str(data), "--output", str(path), *extra)
+            with Image.open(path) as image:
+                # of one that params.yaml leaves out, a line of the width of a column
+                assert image.width == (2070 if model in with_x else 1005)
+            drawn[model] = path.read_bytes()
+            assert not list(artefact_problems(path, path.name))
+        assert drawn["npvae"] != drawn["advised"]

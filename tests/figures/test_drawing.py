@@ -40,7 +40,7 @@ def table(spaces: str, *, train: int = 300, test: int = 120) -> pd.DataFrame:
 def tables(*z_dims: int) -> dict[tuple[ModelName, int], pd.DataFrame]:
     return {
         (model, z_dim): table(own + "z" * (z_dim == 2), train=0)
-        for model, own in (("vae", ""), ("npvae", "x"))
+        for model, own in (("vae", ""), ("npvae", "x"), ("advised", "x"))
         for z_dim in z_dims
     }
 
@@ -63,10 +63,12 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "figure3": lambda: figure3.draw(tables(2, 20, 500)),
     "figure3 of one column": lambda: figure3.draw(tables(20)),
     "figure3 of five columns": lambda: figure3.draw(tables(1, 2, 20, 100, 500)),
+    "figure3 of the advised setting": lambda: figure3.draw(tables(2, 20, 500), "advised"),
     "figure4": drawn4,
     "figure4 of four rows": lambda: figure4.draw(
-        {(model, z_dim): digits(9) for model in ("vae", "npvae") for z_dim in (2, 1000)}
+        {(model, z_dim): digits(9) for model in ("vae", "advised") for z_dim in (2, 1000)}
     ),
+    "one that is left out": lambda: style.absent("advised"),
 }
 
 
@@ -247,20 +249,24 @@ def test_a_window_holds_all_points_and_has_the_ratio() -> None:
 
 
 @pytest.mark.parametrize("z_dims", [(2, 20, 500), (20,), (2,), (1, 2, 3, 4, 5)])
-def test_figure3_explains_exactly_what_it_cannot_draw(z_dims: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("model", "named"), [("npvae", "nonparametric"), ("advised", "advised setting")])
+def test_figure3_explains_exactly_what_it_cannot_draw(
+    z_dims: tuple[int, ...], model: ModelName, named: str
+) -> None:
     given = tables(*reversed(z_dims))
-    panels = figure3.draw(given).axes
+    given["npvae" if model == "advised" else "advised", 7] = table("x", train=0)  # not of its columns
+    panels = figure3.draw(given, model).axes
     assert len(panels) == 2 * len(z_dims)
     for z_dim, upper, lower in zip(z_dims, panels, panels[len(z_dims) :], strict=False):
         assert f"Z of {z_dim} dimension{'s' * (z_dim > 1)}" in said(upper).split("\n")
         assert ("cannot be drawn" in said(upper)) == (z_dim != 2)
         assert "cannot be drawn" not in said(lower)
         assert len(upper.collections) == (z_dim == 2)
-        for axes, model, space in ((upper, "vae", "z"), (lower, "npvae", "x")):
+        for axes, shown, space in ((upper, "vae", "z"), (lower, model, "x")):
             if axes.collections:
-                assert dots(axes) == expected_dots(given[model, z_dim], space)
+                assert dots(axes) == expected_dots(given[shown, z_dim], space)
     assert "Z of the VAE" in said(panels[0])
-    assert "nonparametric" in said(panels[len(z_dims)])
+    assert named in said(panels[len(z_dims)])
 
 
 def test_figure3_says_which_images_it_shows() -> None:
@@ -314,12 +320,13 @@ def test_figure4_sets_the_real_images_apart() -> None:
         [("vae", 2), ("npvae", 500)],
         [("vae", 2), ("vae", 500), ("npvae", 2), ("npvae", 500)],
         [("npvae", 7), ("vae", 1)],
+        [("vae", 2), ("advised", 20)],
     ],
 )
 def test_figure4_names_each_row_by_its_model_its_z_and_the_space_of_its_path(
     keys: list[tuple[ModelName, int]],
 ) -> None:
-    names = {"vae": ("VAE", "Z"), "npvae": ("nonparametric VAE", "X")}
+    names = {"vae": ("VAE", "Z"), "npvae": ("nonparametric VAE", "X"), "advised": ("advised setting", "X")}
     [axes] = figure4.draw({key: digits(4) for key in keys}).axes
     labels = [text for text in words(axes) if "dim. Z" in text.get_text()]
     assert len(labels) == len(keys)

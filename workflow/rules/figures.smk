@@ -49,6 +49,25 @@ rule figure2:
         repro("figure2")
 
 
+rule figure2_advised:
+    input:
+        inputs("figure2_advised"),
+    output:
+        report(
+            outputs("figure2_advised")[0],
+            caption="../report/figure2-advised.rst",
+            category="Figures",
+            labels={"figure": "2, advised: X, and images generated from it"},
+        ),
+        outputs("figure2_advised")[1:],
+    log:
+        log_of("figure2_advised"),
+    benchmark:
+        timing_of("figure2_advised")
+    shell:
+        repro("figure2_advised")
+
+
 rule figure3:
     input:
         inputs("figure3"),
@@ -68,6 +87,25 @@ rule figure3:
         repro("figure3")
 
 
+rule figure3_advised:
+    input:
+        inputs("figure3_advised"),
+    output:
+        report(
+            outputs("figure3_advised")[0],
+            caption="../report/figure3-advised.rst",
+            category="Figures",
+            labels={"figure": "3, advised: Z and X over the dimensions of Z"},
+        ),
+        outputs("figure3_advised")[1:],
+    log:
+        log_of("figure3_advised"),
+    benchmark:
+        timing_of("figure3_advised")
+    shell:
+        repro("figure3_advised")
+
+
 rule figure4:
     input:
         inputs("figure4"),
@@ -85,6 +123,25 @@ rule figure4:
         timing_of("figure4")
     shell:
         repro("figure4")
+
+
+rule figure4_advised:
+    input:
+        inputs("figure4_advised"),
+    output:
+        report(
+            outputs("figure4_advised")[0],
+            caption="../report/figure4-advised.rst",
+            category="Figures",
+            labels={"figure": "4, advised: images between two images"},
+        ),
+        outputs("figure4_advised")[1:],
+    log:
+        log_of("figure4_advised"),
+    benchmark:
+        timing_of("figure4_advised")
+    shell:
+        repro("figure4_advised")
 
 
 rule explorer_part:

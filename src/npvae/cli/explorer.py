@@ -32,8 +32,9 @@ def explorer_part(
     train, test = load_splits(data, loaded.data)
     reference = random_subset(len(train.labels), loaded.predict.reference_images, seed=0)
     shown = test.draw(IMAGES, seed=0)
+    space = space_of(trained, train.images, reference, loaded.predict.length_scale.of(model))
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **part(space_of(trained, train.images, reference), shown.images))  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **part(space, shown.images))  # type: ignore[arg-type]
     write_atomically(output, buffer.getvalue())
 
 

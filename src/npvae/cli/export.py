@@ -85,7 +85,8 @@ def _open(
     [trained] = load_models(checkpoint, params.recipe(model, z_dim)).values()
     train, test = load_splits(data, params.data)
     reference = random_subset(len(train.labels), params.predict.reference_images, seed=0)
-    return space_of(trained, train.images, reference), train, test
+    space = space_of(trained, train.images, reference, params.predict.length_scale.of(model))
+    return space, train, test
 
 
 def _save(path: Path, **arrays: Any) -> None:

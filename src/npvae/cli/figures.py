@@ -83,6 +83,8 @@ def figure2(model: Model, data: Folder, output: Drawings, params: ParamsFile = D
 
     points, places = pd.read_parquet(_of(data, "figure2.parquet")), pd.read_csv(_of(data, "figure2.csv"))
     chosen = places["model"] == model
+    if not chosen.any():
+        return style.save(style.absent(model), *output)
     images = untiled(_of(data, "figure2.png"))[chosen, 0]
     places = places[chosen]
     figure = figure2.draw(
@@ -101,8 +103,9 @@ def figure3(model: Model, data: Folder, output: Drawings) -> None:
 
     from npvae.figures import figure3, style
 
-    groups = pd.read_parquet(_of(data, "figure3.parquet")).groupby(["model", "z_dim"])
-    style.save(figure3.draw(dict(iter(groups)), model), *output)
+    groups = dict(iter(pd.read_parquet(_of(data, "figure3.parquet")).groupby(["model", "z_dim"])))
+    there = any(name == model for name, _ in groups)
+    style.save(figure3.draw(groups, model) if there else style.absent(model), *output)
 
 
 def figure4(model: Model, data: Folder, output: Drawings) -> None:
@@ -114,7 +117,9 @@ def figure4(model: Model, data: Folder, output: Drawings) -> None:
 
     index = pd.read_csv(_of(data, "figure4.csv")).itertuples(index=False, name=None)
     rows = dict(zip(index, untiled(_of(data, "figure4.png")), strict=True))
-    style.save(figure4.draw({key: row for key, row in rows.items() if key[0] in ("vae", model)}), *output)
+    chosen = {key: row for key, row in rows.items() if key[0] in ("vae", model)}
+    there = any(name == model for name, _ in rows)
+    style.save(figure4.draw(chosen) if there else style.absent(model), *output)
 
 
 def _of(folder: Path, name: str) -> Path:

@@ -21,6 +21,7 @@ from npvae.settings import ModelName
 
 Parts = Mapping[tuple[ModelName, int], Mapping[str, Array]]
 _ROOM = files("npvae.explorer")
+SETTINGS: dict[ModelName, str] = {"npvae": "the paper's", "advised": "advised"}  # models with an X
 
 
 def page(parts: Parts, images: Array, digits: Array, *, of: int) -> str:
@@ -38,7 +39,6 @@ def page(parts: Parts, images: Array, digits: Array, *, of: int) -> str:
         "images": blobs.add(images),
         "digits": digits.tolist(),
         "colours": style.PALETTE,
-        "names": {model: style.NAMES[model] for model, _ in parts},
         "parts": {
             f"{model} {z_dim}": {name: blobs.add(array) for name, array in part.items() if name != "error"}
             for (model, z_dim), part in parts.items()
@@ -48,7 +48,7 @@ def page(parts: Parts, images: Array, digits: Array, *, of: int) -> str:
     environment = Environment(undefined=StrictUndefined, autoescape=True)
     template = environment.from_string((_ROOM / "page.html").read_text(encoding="utf-8"))
     return template.render(
-        models={model: style.NAMES[model] for model, _ in with_x},
+        models={model: SETTINGS[model] for model, _ in with_x},
         z_dims=sorted({z_dim for _, z_dim in with_x}),
         shown=len(digits),
         of=of,

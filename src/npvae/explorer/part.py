@@ -52,7 +52,7 @@ def part(space: Space, images: Tensor) -> dict[str, Array]:
             "x": embedded.points.numpy(),
             "cell_x": x,
             "cell_log_count": np.log(count).astype(np.float32),
-            "length_scale": space.model.length_scale.detach().numpy(),
+            "length_scale": space.length_scale.numpy(),
             **_bytes("cell_mu", mu[:, active]),
         }
         places = arrays["x"][:CHECKED], _grid(arrays["x"])

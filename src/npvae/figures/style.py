@@ -46,7 +46,7 @@ PALETTE = (
 )
 
 # what a figure calls each model
-NAMES: dict[ModelName, str] = {"vae": "VAE", "npvae": "nonparametric VAE"}
+NAMES: dict[ModelName, str] = {"vae": "VAE", "npvae": "nonparametric VAE", "advised": "advised setting"}
 
 _RC = {
     "font.size": SIZE,
@@ -172,6 +172,14 @@ def title(axes: Axes, name: str, detail: str) -> None:
     }
     axes.annotate(name, (0, 1), (0, 14), **above)
     axes.annotate(detail, (0, 1), (0, 4.5), size=SMALL, color=MUTED, **above)
+
+
+def absent(model: ModelName) -> Figure:
+    """What stands for the figure of a model that ``models`` in params.yaml leaves out."""
+    with styled():
+        figure = Figure(figsize=(COLUMN, 0.4))
+        figure.text(0.5, 0.5, f"params.yaml leaves the {NAMES[model]} out", ha="center", va="center")
+    return figure
 
 
 def digit_legend(figure: Figure) -> None:

@@ -1,5 +1,6 @@
 """``npvae data``."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +9,57 @@ import typer
 
 
 def data(
-    output: Annotated[Path, typer.Option(help="Folder for MNIST's four idx files.")],
+    output: Annotated[
+        Path, typer.Option(help="Folder for the four idx files; its name says which data set is meant.")
+    ],
     source: Annotated[
-        Path | None, typer.Option(envvar="NPVAE_MNIST_DIR", help="A folder to take them from, not the net.")
+        Path | None,
+        typer.Option(
+            help="A folder to take them from, not the net (of MNIST also NPVAE_MNIST_DIR); of your own, "
+            "an .npz file or a folder of idx files."
+        ),
+    ] = None,
+    params: Annotated[
+        Path | None, typer.Option(help="A parameter file whose data.name is meant, and not the folder's.")
     ] = None,
 ) -> None:
-    """Obtain MNIST and check it against the published sizes and md5 sums."""
-    from npvae.data.sources import fetch
+    """Obtain a data set: mnist, fashion-mnist or kmnist by published md5 sums, any other name is your own."""
+    from npvae.data.sources import TITLES, fetch, look, take
+    from npvae.params import load_params
 
-    print(f"MNIST: four files verified, from {fetch(output, source)}", file=sys.stderr)
+    name = load_params(params).data.name if params else output.name
+    if name in TITLES:
+        if name == "mnist" and not source and (folder := os.environ.get("NPVAE_MNIST_DIR")):
+            source = Path(folder)
+        origin = fetch(output, source, name)
+        print(f"{TITLES[name]}: four files verified, from {origin}", file=sys.stderr)
+        return
+    _require_name(name)
+    own = take(output, source) if source else look(output)
+    rows, columns = own.image_shape
+    images = f"{own.train_images} training and {own.test_images} test images of {rows} x {columns}"
+    print(f"{name}: {images}, from {source or f'{output}, where they were'}", file=sys.stderr)
+    if not own.labelled:
+        print(
+            f"{name}: all labels are 0, so whatever compares labels (accuracy, the classifier's opinion, "
+            "colours, the verdicts on them) means nothing",
+            file=sys.stderr,
+        )
+    print(
+        f"data:\n  name: {name}\n  image_shape: [{rows}, {columns}]\n  validation_images: 0\n"
+        f"  train_images: {own.train_images}\n  test_images: {own.test_images}"
+    )
+
+
+def _require_name(name: str) -> None:
+    from pydantic import ValidationError
+
+    from npvae.errors import NpvaeError
+    from npvae.settings import TrainingData
+
+    try:
+        TrainingData(name=name)
+    except ValidationError:
+        raise NpvaeError(
+            f"{name}: no name for a data set: lower-case letters, digits and hyphens, a letter first"
+        ) from None

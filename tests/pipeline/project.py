@@ -14,6 +14,7 @@ SMALL = {
     "data": {"validation_images": 100, "train_images": 900, "test_images": 200},
     "network": {"hidden_units": 16},
     "train": {"epochs": 1},
+    "advised": {"epochs": 2, "batch_size": 256},
     "predict": {"reference_images": 500},
     "classifier": {"epochs": 1},
     "measure": {

@@ -93,7 +93,8 @@ def outputs() -> Iterator[tuple[str, bool]]:
     values = small_params()
     items = {"model": values["models"], "z": values["z_dims"], "point": values["sweep"]["points"]}
     for _, _, stage in stages():
-        axes = {f"${{item.{key}}}": items[key] for key in stage.get("matrix", {})}
+        matrix = stage.get("matrix", {}).items()
+        axes = {f"${{item.{key}}}": some if isinstance(some, list) else items[key] for key, some in matrix}
         for out in itertools.chain(*(stage.get(kind, []) for kind in ("outs", "metrics", "plots"))):
             [(pattern, options)] = out.items() if isinstance(out, dict) else [(out, {})]
             for item in itertools.product(*axes.values()):

@@ -12,7 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
-FIGURES = {"figure1", "figure2", "figure3", "figure4"}
+ADVISED = {f"figure{n}_advised" for n in (2, 3, 4)}
+FIGURES = {"figure1", "figure2", "figure3", "figure4"} | ADVISED
 
 
 def stages_run(output: str) -> set[str]:
@@ -45,20 +46,22 @@ def test_figures_need_one_seed_only(first_run):
     assert stages_run(first_run.figures) == {
         "data",
         "train",
+        "advise",
         "embed",
         "interpolate",
         "generate",
         "figure_data",
         *FIGURES,
     }
-    assert first_run.figures.split()[-8:] == [
-        f"figure{n}.{kind}" for n in (1, 2, 3, 4) for kind in ("pdf", "png")
-    ]
+    assert set(first_run.figures.split()[-2 * len(FIGURES) :]) == {
+        f"{name.replace('_', '-')}.{kind}" for name in FIGURES for kind in ("pdf", "png")
+    }
 
 
 def test_the_rest_redoes_none_of_it(first_run):
     assert stages_run(first_run.rest) == {
         "replicate",
+        "advise_replicates",
         "classifier",
         "real",
         "measure",
@@ -82,7 +85,10 @@ def test_the_report_holds_every_figure_the_claims_and_the_explorer_after_a_check
     with ZipFile(tmp_path / "report.zip") as report:
         names = {Path(name).name for name in report.namelist()}
         page = report.read("report/report.html").decode()
-    assert names >= {f"{name}.png" for name in {*FIGURES, "evidence"}} | {"claims.html", "explorer.html"}
+    assert names >= {f"{name.replace('_', '-')}.png" for name in {*FIGURES, "evidence"}} | {
+        "claims.html",
+        "explorer.html",
+    }
     words = " ".join(page.replace("\\n", " ").split())
     assert "Z of 2, 5 dimensions, 2 trainings of each" in words
     assert "the 900 training images" in words
@@ -97,7 +103,7 @@ def test_what_dvc_puts_back_sets_off_no_job(project):
 
 def test_metrics_are_readable_by_dvc(project):
     shown = project.run("dvc metrics show --json")
-    assert shown.count("negative_elbo") == 4  # models and Z: the means
+    assert shown.count("negative_elbo") == 6  # models and Z: the means
 
 
 def test_what_matters_to_nothing_sets_off_nothing(project):
@@ -191,7 +197,7 @@ def other_z(project, fresh, z_dims: list[int]) -> None:
     left = {path.relative_to(project.folder).parts[1] for path in project.folder.glob("results/**/*z5*")}
     assert left <= {"logs", "benchmarks"}  # Snakemake's own
     project.run("git checkout -q params.yaml")
-    assert not stages_run(project.run("dvc repro")) & {"train", "replicate"}
+    assert not stages_run(project.run("dvc repro")) & {"train", "replicate", "advise", "advise_replicates"}
     assert not project.run("git status --porcelain --untracked-files=no -- results")
 
 

@@ -114,7 +114,7 @@ def test_without_a_default_there_is_nothing_to_compare_with() -> None:
     ("change", "group", "words"),
     [
         ("npvae.match_weight=0.0", "objective", "no match (weight 0)"),
-        ("npvae.match_weight=0.3", "objective", "match weighs 0.3"),
+        ("npvae.match_weight=0.3", "objective", "match weight 0.3"),
         ("npvae.match_gradient=x", "objective", "gradient to X and l alone"),
         ("npvae.x_dropout=0.0", "network", "no drop-out to X"),
         ("network.dropout=0.9", "network", "drop-out 0.9"),

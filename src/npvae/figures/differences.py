@@ -41,7 +41,7 @@ _WORDS = {
     "predict.length_scale.npvae=leave-one-out": "l by leave-one-out",
 }
 _NUMBERS = {
-    "npvae.match_weight": "match weighs {}",
+    "npvae.match_weight": "match weight {}",
     "npvae.x_dropout": "drop-out {} to X",
     "network.dropout": "drop-out {}",
     "network.hidden_units": "{} hidden units",

@@ -9,11 +9,11 @@ from npvae.cli.options import DEFAULT_PARAMS, ClassifierFile, Mnist, Output, Par
 def classifier(
     data: Mnist, checkpoint: ClassifierFile, output: Output, params: ParamsFile = DEFAULT_PARAMS
 ) -> None:
-    """Train the classifier in whose eyes generated images are measured, and test it (JSON)."""
+    """Train the classifiers in whose eyes generated images are measured, and test them (JSON)."""
     from npvae import machine
     from npvae.data.images import load_splits
     from npvae.files import write_atomically
-    from npvae.measures.classifier import accuracy, fit_classifier, save_classifier
+    from npvae.measures.classifier import accuracy, fit_classifier, save_classifiers
     from npvae.params import load_params
 
     loaded, device = load_params(params), machine.fastest_device()
@@ -23,15 +23,19 @@ def classifier(
     if warning := machine.warning(loaded.classifier.precision, device):
         print(f"classifier: {warning}", file=sys.stderr, flush=True)
 
-    def report(epoch: int, loss: float) -> None:
-        print(
-            f"classifier: epoch {epoch}/{loaded.classifier.epochs}, {loss:.3f} nats",
-            file=sys.stderr,
-            flush=True,
-        )
+    trained = []
+    for seed in range(loaded.classifier.seeds):
 
-    trained = fit_classifier(train, loaded.classifier, on_epoch=report)
-    save_classifier(checkpoint, trained)
-    write_atomically(
-        output, json.dumps({"accuracy": accuracy(trained, test), "origin": made}, indent=2) + "\n"
-    )
+        def report(epoch: int, loss: float, seed: int = seed) -> None:
+            print(
+                f"classifier {seed + 1}/{loaded.classifier.seeds}: "
+                f"epoch {epoch}/{loaded.classifier.epochs}, {loss:.3f} nats",
+                file=sys.stderr,
+                flush=True,
+            )
+
+        trained.append(fit_classifier(train, loaded.classifier, seed=seed, on_epoch=report))
+    accuracies = [accuracy(one, test) for one in trained]
+    save_classifiers(checkpoint, trained)
+    measured = {"accuracy": sum(accuracies) / len(accuracies), "each": accuracies, "origin": made}
+    write_atomically(output, json.dumps(measured, indent=2) + "\n")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from npvae.params import Params
 
 Checkpoints = Annotated[list[Path], typer.Option(help="Checkpoint; give the option once for each.")]
+Items = Annotated[Path, typer.Option(help="Table of measures by test image or pair to write (parquet).")]
 Means = Annotated[Path, typer.Option(help="JSON of the means over seeds to write.")]
 
 
@@ -23,6 +24,7 @@ def measure(
     classifier: ClassifierFile,
     checkpoint: Checkpoints,
     output: Output,
+    items: Items,
     means: Means,
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
@@ -35,27 +37,27 @@ def measure(
     from npvae.data.images import random_subset
     from npvae.files import write_atomically
     from npvae.measures.suite import measure as all_measures
+    from npvae.measures.tables import items_table, values_table
     from npvae.model.checkpoint import load_models, trained_on
     from npvae.params import load_params
 
     loaded, device = load_params(params), machine.fastest_device()
     yardstick = _yardstick(loaded, data, classifier)
     reference = random_subset(len(yardstick.train.labels), loaded.predict.reference_images, seed=0).to(device)
-    rows = []
+    found = {}
     for path in checkpoint:
         for seed, trained in load_models(path, loaded.recipe(model, z_dim)).items():
             print(f"measure {model} Z={z_dim}: seed {seed}", file=sys.stderr, flush=True)
-            measures = all_measures(trained.to(device), yardstick, reference)
-            rows += [
-                {"model": model, "z_dim": z_dim, "seed": seed, "measure": name, "value": value}
-                for name, value in measures.items()
-            ]
-    table = pd.DataFrame(rows)
+            found[seed] = all_measures(trained.to(device), yardstick, reference, seed=seed)
+    table = pd.concat(
+        [values_table(one.values, model=model, z_dim=z_dim, seed=seed) for seed, one in found.items()]
+    )
     origin = {
         "trained": [machine.sentence(trained_on(path)) for path in checkpoint],
         "measured": machine.sentence(machine.describe("float32", device)),
     }
     averages = table.groupby("measure", sort=False)["value"].mean().to_dict()
+    write_atomically(items, items_table([one.items for one in found.values()]).to_parquet(index=False))
     write_atomically(output, table.to_csv(index=False))
     write_atomically(means, json.dumps({"mean": averages, "origin": origin}, indent=2) + "\n")
 
@@ -76,9 +78,9 @@ def real(
 def _yardstick(params: "Params", data: Path, classifier: Path) -> "Yardstick":
     from npvae import machine
     from npvae.data.images import load_splits
-    from npvae.measures.classifier import load_classifier
+    from npvae.measures.classifier import load_classifiers
     from npvae.measures.yardstick import Yardstick
 
     device = machine.fastest_device()
     train, test = (split.to(device) for split in load_splits(data, params.data))
-    return Yardstick(load_classifier(classifier).to(device), train, test, params.measure)
+    return Yardstick([one.to(device) for one in load_classifiers(classifier)], train, test, params.measure)

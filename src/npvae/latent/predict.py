@@ -27,7 +27,8 @@ def predict_z(
     rows = max(1, min(len(x), max_elements // len(reference_x)))
     squared, buffer = (x.new_empty(rows, len(reference_x)) for _ in range(2))
     predicted = x.new_empty(len(x), reference_z.shape[1])
-    scaled, reference = x / length_scale, reference_x / length_scale
+    centre = reference_x.mean(0)  # far from the origin, scaled coordinates would lose what tells them apart
+    scaled, reference = (x - centre) / length_scale, (reference_x - centre) / length_scale
     for chunk, result in zip(scaled.split(rows), predicted.split(rows), strict=True):
         distance, other = squared[: len(chunk)].zero_(), buffer[: len(chunk)]
         for axis in range(reference.shape[1]):  # an axis at a time: [rows, M], never [rows, M, Dx]

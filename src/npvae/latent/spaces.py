@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from npvae.data.images import in_batches, require_grey
+from npvae.latent.bandwidth import leave_one_out_length_scale
 from npvae.latent.paths import arc, line
 from npvae.latent.predict import predict_z
 from npvae.model.vae import VAE, NonparametricVAE
+from npvae.settings import LengthScale
 
 Path = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -118,13 +120,45 @@ class ZSpace(Space):
 class XSpace(Space):
     """X: an image lies at f(y), and z~ is predicted from the training images (Eq. 4).
 
-    The paper names no density on X. This one is the kernel density of the reference images with the learned
+    The paper names no density on X. This one is the kernel density of the reference images with the kernel's
     length scale: the x of one of them, plus N(0, l^2 I).
+
+    Args:
+        model: see :class:`Space`.
+        train_images: see :class:`Space`.
+        reference: see :class:`Space`.
+        length_scale: which l is predicted with: ``learned``, the model's, or ``leave-one-out``, the one that
+            predicts reference images best from all the others.
     """
 
     name = "x"
     paths: ClassVar[Mapping[str, Path]] = {"linear_x": line}
     model: NonparametricVAE
+
+    def __init__(
+        self,
+        model: VAE,
+        train_images: Tensor,
+        reference: Tensor | None = None,
+        length_scale: LengthScale = "learned",
+    ) -> None:
+        super().__init__(model, train_images, reference)
+        self._which = length_scale
+
+    def with_length_scale(self, which: LengthScale) -> "XSpace":
+        """The same space, predicting with another l; what was embedded is shared."""
+        other = XSpace(self.model, self._train_images, None, which)
+        other._reference = self._reference
+        other.__dict__ |= {"train_points": self.train_points, "reference": self.reference}
+        return other
+
+    @cached_property
+    def length_scale(self) -> Tensor:
+        """l, a scalar."""
+        learned = self.model.length_scale.detach()
+        if self._which == "learned":
+            return learned
+        return leave_one_out_length_scale(*self.reference, start=learned)
 
     @cached_property
     def reference(self) -> tuple[Tensor, Tensor]:
@@ -140,7 +174,7 @@ class XSpace(Space):
 
     def to_z(self, points: Tensor) -> Tensor:
         """z~ of Eq. 4."""
-        return predict_z(points, *self.reference, self.model.length_scale)
+        return predict_z(points, *self.reference, self.length_scale)
 
     def draw(self, count: int, *, seed: int) -> Tensor:
         """From the kernel density."""
@@ -148,13 +182,22 @@ class XSpace(Space):
         noise = torch.Generator(x.device).manual_seed(seed)
         centres = x[torch.randint(len(x), (count,), generator=noise, device=x.device)]
         offset = torch.randn(centres.shape, generator=noise, device=x.device)
-        return centres + self.model.length_scale.detach() * offset
+        return centres + self.length_scale * offset
 
 
-def space_of(model: VAE, train_images: Tensor, reference: Tensor | None = None) -> Space:
-    """The space that images are embedded in: X, or the Z of a plain VAE; arguments are :class:`Space`'s."""
-    kind = XSpace if isinstance(model, NonparametricVAE) else ZSpace
-    return kind(model, train_images, reference)
+def space_of(
+    model: VAE,
+    train_images: Tensor,
+    reference: Tensor | None = None,
+    length_scale: LengthScale = "learned",
+) -> Space:
+    """The space that images are embedded in: X, or the Z of a plain VAE.
+
+    Arguments are :class:`Space`'s and :class:`XSpace`'s; Z has no length scale.
+    """
+    if isinstance(model, NonparametricVAE):
+        return XSpace(model, train_images, reference, length_scale)
+    return ZSpace(model, train_images, reference)
 
 
 def posterior(model: VAE, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
-"""A small convolutional classifier of MNIST, in whose eyes generated images are measured."""
+"""Small convolutional classifiers, in whose eyes generated images are measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -94,25 +95,30 @@ def fit_classifier(
     return classifier.to(memory_format=torch.contiguous_format).eval()
 
 
-def save_classifier(path: Path, classifier: Classifier) -> None:
-    """Write the weights (safetensors)."""
-    write_atomically(path, save({name: tensor.cpu() for name, tensor in classifier.state_dict().items()}))
+def save_classifiers(path: Path, classifiers: Sequence[Classifier]) -> None:
+    """Write the weights of several (safetensors)."""
+    state = nn.ModuleList(classifiers).state_dict()
+    write_atomically(path, save({name: tensor.cpu() for name, tensor in state.items()}))
 
 
-def load_classifier(path: Path) -> Classifier:
-    """Read what :func:`save_classifier` wrote, in evaluation mode on the CPU.
+def load_classifiers(path: Path) -> list[Classifier]:
+    """Read what :func:`save_classifiers` wrote, in evaluation mode on the CPU.
 
     Raises:
         NpvaeError: the file is missing or holds something else.
     """
-    classifier = Classifier()
     try:
-        classifier.load_state_dict(load_file(path))
+        state = load_file(path)
+        count = len({name.partition(".")[0] for name in state})
+        classifiers = nn.ModuleList(Classifier() for _ in range(count))
+        classifiers.load_state_dict(state)
     except FileNotFoundError:
         raise NpvaeError(f"{path}: missing; run `npvae classifier` first") from None
     except (SafetensorError, RuntimeError) as error:
-        raise NpvaeError(f"{path}: not a classifier's weights ({' '.join(str(error).split())})") from None
-    return classifier.eval()
+        raise NpvaeError(f"{path}: not classifiers' weights ({' '.join(str(error).split())})") from None
+    if not count or any(not tensor.isfinite().all() for tensor in state.values()):
+        raise NpvaeError(f"{path}: not classifiers' weights (none, or not finite)")
+    return [cast(Classifier, one.eval()) for one in classifiers]
 
 
 def probabilities(classifier: Classifier, images: Tensor) -> Tensor:

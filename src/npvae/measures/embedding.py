@@ -11,10 +11,12 @@ from npvae.data.images import Split, grey, random_subset
 from npvae.measures.neighbours import Neighbours
 
 
-def digit_accuracy(
+def digits_told(
     train_points: Tensor, train_labels: Tensor, test_points: Tensor, test_labels: Tensor, *, neighbours: int
-) -> float:
-    """Share of test points whose digit most of their nearest training points have (of equals, the least).
+) -> Tensor:
+    """Which test points have the digit that most of their nearest training points have: ``[N]``, bool.
+
+    Of digits that equally many have, the least is told.
 
     Args:
         train_points: ``[M, D]``, an embedding.
@@ -29,7 +31,15 @@ def digit_accuracy(
         tree = KDTree(train_points.cpu().numpy())
         nearest = torch.from_numpy(tree.query(test_points.cpu().numpy(), list(range(1, neighbours + 1)))[1])
     votes = one_hot(train_labels[nearest.to(train_labels.device)]).sum(1)
-    return float((votes.argmax(1) == test_labels).double().mean())
+    return votes.argmax(1) == test_labels
+
+
+def digit_accuracy(
+    train_points: Tensor, train_labels: Tensor, test_points: Tensor, test_labels: Tensor, *, neighbours: int
+) -> float:
+    """Share of test points whose digit their nearest training points tell; see :func:`digits_told`."""
+    told = digits_told(train_points, train_labels, test_points, test_labels, neighbours=neighbours)
+    return float(told.double().mean())
 
 
 def map_measures(test: Split, points: Tensor, *, subset: int, seed: int) -> dict[str, float]:

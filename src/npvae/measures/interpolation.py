@@ -30,6 +30,12 @@ def digit_changes(probabilities: Tensor) -> float:
     return float((digits[:, 1:] != digits[:, :-1]).double().sum(1).mean())
 
 
+def third_digits(probabilities: Tensor, digits: Tensor) -> float:
+    """Share of images ``[P, 10]`` that show neither of the digits ``[P, 2]`` between which they lie."""
+    told = probabilities.argmax(-1, keepdim=True)
+    return float((told != digits).all(-1).double().mean())
+
+
 def unevenness(images: Tensor) -> float:
     """Mean over paths of the largest step over the mean step between consecutive images ``[P, T, pixels]``.
 

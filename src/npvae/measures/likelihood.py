@@ -82,11 +82,6 @@ def log_likelihoods(
     return torch.cat(estimates)
 
 
-def negative_log_likelihood(model: VAE, images: Tensor, *, samples: int, seed: int) -> float:
-    """Upper bound on the mean ``-log p(y)`` of images ``[N, pixels]``, in nats."""
-    return float(-log_likelihoods(model, images, samples=samples, seed=seed).mean())
-
-
 def binarise(images: Tensor, *, seed: int) -> Tensor:
     """Random binarisation: pixels drawn with the grey values as probabilities."""
     noise = torch.Generator(images.device).manual_seed(seed)

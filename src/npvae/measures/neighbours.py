@@ -28,6 +28,10 @@ class Neighbours:
         self._projected = in_batches(lambda chunk: (grey(chunk) - self._mean) @ self._axes, points, rows).T
         self._norms = in_batches(lambda chunk: (grey(chunk) - self._mean).square().sum(-1), points, rows)
 
+    def project(self, queries: Tensor) -> Tensor:
+        """Leading principal components, those of the points: ``[N, D] -> [N, components]``."""
+        return in_batches(lambda chunk: (grey(chunk) - self._mean) @ self._axes, queries)
+
     def nearest(
         self, queries: Tensor, count: int = 1, *, spare: int = 15, rows: int = 200
     ) -> tuple[Tensor, Tensor]:

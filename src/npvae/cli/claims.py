@@ -1,4 +1,4 @@
-"""``npvae claims`` and ``npvae evidence``: the measures of all models, gathered."""
+"""``npvae claims`` and ``npvae evidence``: the measures of all models, gathered and judged."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,20 +9,18 @@ from npvae.cli.options import DEFAULT_PARAMS, Drawings, ParamsFile, one_of_each
 
 if TYPE_CHECKING:
     from npvae.params import Params
-    from npvae.verdicts.claims import Measures
-
-Tables = Annotated[str, typer.Option(help="The measures' tables (CSV), as a pattern of {model} and {z}.")]
-Means = Annotated[str, typer.Option(help="What else `npvae measure` wrote (JSON), as a pattern, too.")]
-Real = Annotated[Path, typer.Option(help="The same measures of real images (JSON).")]
-Comparators = Annotated[Path, typer.Option(help="Measures of other embeddings (CSV).")]
+    from npvae.verdicts.tables import Measures
 
 
 def claims(
-    measures: Tables,
-    means: Means,
-    real: Real,
-    comparators: Comparators,
-    page: Annotated[Path, typer.Option(help="Markdown file to write.")],
+    measures: Annotated[
+        str, typer.Option(help="The measures' tables (CSV), as a pattern of {model} and {z}.")
+    ],
+    items: Annotated[str, typer.Option(help="The measures by image (parquet), as a pattern, too.")],
+    means: Annotated[str, typer.Option(help="What else `npvae measure` wrote (JSON), as a pattern, too.")],
+    real: Annotated[Path, typer.Option(help="The same measures of real images (JSON).")],
+    comparators: Annotated[Path, typer.Option(help="Measures of other embeddings (CSV).")],
+    page: Annotated[Path, typer.Option(help="Markdown file to write; shows figures/evidence.png beside it.")],
     output: Annotated[Path, typer.Option(help="JSON file to write.")],
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
@@ -33,12 +31,19 @@ def claims(
 
     from npvae.files import write_atomically
     from npvae.params import load_params
-    from npvae.verdicts.page import claims_data, claims_page
+    from npvae.verdicts.claims import READINGS, judge_claims
+    from npvae.verdicts.page import claims_page
+    from npvae.verdicts.record import claims_data
 
     loaded = load_params(params)
-    gathered, origin = _gather(loaded, measures, real), _origin(loaded, means)
-    write_atomically(page, claims_page(gathered, pd.read_csv(comparators), origin))
-    write_atomically(output, json.dumps(claims_data(gathered, origin), indent=2) + "\n")
+    gathered, origin = _gather(loaded, measures, items, real), _origin(loaded, means)
+    judged = {
+        reading: judge_claims(gathered, reading) for reading in READINGS if reading.model in gathered.models
+    }
+    text = claims_page(gathered, judged, pd.read_csv(comparators), origin, "figures/evidence.png")
+    data = claims_data(gathered, judged, origin, measures)
+    write_atomically(page, text)
+    write_atomically(output, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
 def claims_page(
@@ -49,37 +54,35 @@ def claims_page(
     from npvae.files import write_atomically
     from npvae.verdicts.html import as_html
 
-    write_atomically(output, as_html(page.read_text()))
+    write_atomically(output, as_html(page.read_text(), page.parent))
 
 
 def evidence(
-    measures: Tables,
-    real: Real,
-    comparators: Comparators,
-    output: Drawings,
-    params: ParamsFile = DEFAULT_PARAMS,
+    claims: Annotated[Path, typer.Option(help="The verdicts as data (JSON).")], output: Drawings
 ) -> None:
     """Draw the evidence for each of the paper's claims."""
-    import pandas as pd
+    import json
 
     from npvae.figures import evidence, style
-    from npvae.params import load_params
 
-    gathered = _gather(load_params(params), measures, real)
-    style.save(evidence.draw(gathered.table, pd.read_csv(comparators), gathered.real), *output)
+    style.save(evidence.draw(json.loads(claims.read_text())), *output)
 
 
-def _gather(params: "Params", pattern: str, real: Path) -> "Measures":
+def _gather(params: "Params", measures: str, items: str, real: Path) -> "Measures":
     import json
 
     import pandas as pd
 
-    from npvae.verdicts.claims import Measures
-    from npvae.verdicts.tables import read_measures
+    from npvae.verdicts.tables import Measures, Term, read_items, read_measures
 
-    paths = [one_of_each(pattern, model, z_dim) for model in params.models for z_dim in params.z_dims]
-    tables = [read_measures(path, seeds=params.seeds) for path in paths]
-    return Measures(pd.concat(tables, ignore_index=True), json.loads(real.read_text()))
+    tables: list[pd.DataFrame] = []
+    by_image: dict[Term, pd.Series] = {}
+    for model in params.models:
+        for z_dim in params.z_dims:
+            path = one_of_each(measures, model, z_dim)
+            tables.append(read_measures(path, seeds=params.seeds, classifiers=params.classifier.seeds))
+            by_image |= read_items(one_of_each(items, model, z_dim), model, z_dim)
+    return Measures(pd.concat(tables, ignore_index=True), by_image, json.loads(real.read_text()))
 
 
 def _origin(params: "Params", pattern: str) -> list[str]:

@@ -1,166 +1,205 @@
-"""The evidence for the paper's claims: a panel for each claim, a dot for each seed."""
+"""The evidence for the paper's claims as a forest plot, drawn from claims.json: a row for each condition."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-from sklearn.isotonic import isotonic_regression
 
 from npvae.figures import style
 
-# inches; beside the panels of the first and the last column there is room for the names of references
-_LEFT, _FOOT, _TITLE, _APART = 0.47, 0.34, 0.34, 0.06
-_RIGHT = (0.6, 0.08, 0.47)
-_WIDTH, _HEIGHT = (style.TEXT - 3 * _LEFT - sum(_RIGHT)) / 3, 1.35
-_ROW = _FOOT + _HEIGHT + _TITLE
-_LINE, _LEADER = 8.0, 6.0  # points: from label to label, from a panel to a label
+# inches
+_WIDTH, _BESIDE, _GAP = style.TEXT / 2, 0.78, 0.15  # of a column; of its names, and of its outcomes; between
+_TITLE, _FOOT, _LEGEND, _APART, _ROW, _REST = 0.22, 0.32, 0.26, 0.08, 0.16, 0.11
+_TINT, _LIGHT = "#e9f2f8", 0.55
 
 
-class _Series(NamedTuple):
-    model: str
-    name: str
+class _Look(NamedTuple):
     colour: str
     marker: str
-    size: float
-    face: str
-
-    def mean(self) -> Line2D:
-        large = {"marker": self.marker, "markersize": self.size, "markerfacecolor": self.face}
-        return self._dots(markeredgewidth=0.8, **large)
-
-    def seeds(self) -> Line2D:
-        return self._dots(marker="o", markersize=2, markeredgewidth=0)
-
-    def _dots(self, **kwargs: Any) -> Line2D:
-        return Line2D([], [], linestyle="none", label=self.name, color=self.colour, clip_on=False, **kwargs)
 
 
-_BLUE = style.PALETTE[7]
-_VAE = _Series("vae", "plain VAE\nin (d): along lines in Z", _BLUE, "o", 3.7, _BLUE)
-_ARC = _Series("vae", "plain VAE\nonly in (d): along arcs in Z", _BLUE, "o", 3.7, "white")
-_NPVAE = _Series("npvae", "nonparametric VAE\nin (d): along lines in X", style.ACCENT, "s", 3.3, style.ACCENT)
+# Okabe and Ito's colours, some darker; the markers tell the same
+LOOKS = {
+    "supported": _Look("#0072b2", "o"),
+    "contradicted": _Look("#d55e00", "D"),
+    "equivalent": _Look("#b0578d", "s"),
+    "undecided": _Look("#767676", "^"),
+    "mixed": _Look("#8a6d00", ""),
+    "no verdict": _Look("#767676", "x"),
+}
+# what is beside the learned length scale, in fewer words
+_SHORT = {"leave-one-out length scale": "leave-one-out l", "advised setting": "advised"}
+_AXES = {
+    "nats": "more nats than the plain VAE's, %",
+    "accuracy": "difference in accuracy",
+    "MMD²": "difference in MMD²",
+    "confidence": "difference in confidence",
+}
 
-# name, detail, unit
-_PANELS = (
-    ("(a) digits in the embedding", "10 nearest neighbours in X, or in Z of the VAE", "accuracy"),
-    ("(b) reconstruction", "of test images, lower is better", "nats per image"),
-    ("(c) samples", "against test images, lower is better", "unbiased MMD²"),
-    ("(d) interpolation", "mean along paths between two digits", "classifier's confidence"),
-    ("(e) match", "E[z] predicted from X, test images", "R²"),
-)
+
+class _Row(NamedTuple):
+    name: str
+    condition: Mapping[str, Any]
+    main: bool
+    place: float  # inches below the panel's upper edge
 
 
-def draw(measures: pd.DataFrame, comparators: pd.DataFrame, real: Mapping[str, float]) -> Figure:
-    """Digits in X (a), reconstruction (b), samples (c), interpolation (d) and match (e), over Z.
+def draw(claims: Mapping[str, Any]) -> Figure:
+    """A panel for each claim: differences with 95 % (thin) and 90 % intervals (thick), bounds and outcomes.
 
-    Interpolation only at the smallest and the largest Z.
+    To the right of a bound a difference speaks for the claim, whichever its sign. First comes the reading
+    that decides; below it, lighter, the others.
 
     Args:
-        measures: columns ``model`` (vae or npvae), ``z_dim``, ``seed``, ``measure``, ``value``.
-        comparators: other embeddings, of which ``digit_accuracy`` is shown; columns ``method``, ``measure``,
-            ``value``.
-        real: what real images give, by measure: ``sample_mmd2`` and ``sample_confidence``.
+        claims: what ``results/claims.json`` holds.
     """
-    z_dims = sorted(measures["z_dim"].unique().tolist())
-    ends = list(dict.fromkeys((z_dims[0], z_dims[-1])))
-    paths = {_VAE: "linear_z_confidence", _ARC: "slerp_z_confidence", _NPVAE: "linear_x_confidence"}
-    others = comparators[comparators["measure"] == "digit_accuracy"].set_index("method")["value"]
+    panels = [(claim, _rows(claim)) for claim in claims["claims"]]
+    panels = [(claim, rows) for claim, rows in panels if rows]
+    half = (len(panels) + 1) // 2
+    columns = [panels[:half], panels[half:]]
+    height = max(sum(_height(rows) for _, rows in column) for column in columns) + _LEGEND
     with style.styled():
-        figure = Figure(figsize=(style.TEXT, 2 * _ROW + _APART))
-        a, b, c, d, e = (_panel(figure, index, *words) for index, words in enumerate(_PANELS))
-        for axes, measure in ((a, "digit_accuracy"), (b, "reconstruction"), (c, "sample_mmd2")):
-            _points(axes, measures, z_dims, {_VAE: measure, _NPVAE: measure})
-        _points(d, measures, ends, paths)
-        _points(e, measures, z_dims, {_NPVAE: "match_r2"})
-        e.set_ylim(min(0.0, e.get_ylim()[0]), 1)
-        _references(a, {f"{method} {value:.3f}": value for method, value in others.items()})
-        _references(c, {"real\nimages": real["sample_mmd2"]})
-        _references(d, {"real\nimages": real["sample_confidence"]})
+        figure = Figure(figsize=(style.TEXT, height))
+        for index, column in enumerate(columns):
+            top = height
+            for claim, rows in column:
+                _panel(figure, claim, rows, style.MARGIN + index * _WIDTH, top)
+                top -= _height(rows)
         _legend(figure)
     return figure
 
 
-def _left(column: int) -> float:
-    """Where a column's panels begin, in inches."""
-    return _LEFT + column * (_WIDTH + _LEFT) + sum(_RIGHT[:column])
+def _rows(claim: Mapping[str, Any]) -> list[_Row]:
+    first, *others = claim["readings"].items()
+    rows, place = [], 0.0
+    for index, condition in enumerate(first[1]["primary"]):
+        place += _ROW
+        rows.append(_Row(condition["label"], condition, True, place - 0.04))
+        for name, reading in others:
+            other = reading["primary"][index]
+            if other["compared"] != condition["compared"]:  # else it does not depend on l
+                place += _REST
+                rows.append(_Row(_SHORT.get(name, name), other, False, place - 0.04))
+        place += 0.03
+    return rows
 
 
-def _panel(figure: Figure, index: int, name: str, detail: str, unit: str) -> Axes:
-    row, column = divmod(index, 3)
-    axes = style.panel(figure, _left(column), _FOOT + (1 - row) * (_ROW + _APART), _WIDTH, _HEIGHT)
-    style.title(axes, name, detail)
-    axes.set_xlabel("dimensions of Z", labelpad=2)
-    axes.set_ylabel(unit, labelpad=3)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
-    axes.tick_params(length=2, width=0.6, pad=2, color=style.FAINT, labelcolor=style.INK)
-    axes.tick_params(labelsize=style.SMALL)
-    axes.margins(y=0.1)
-    axes.spines[["top", "right"]].set_visible(False)
-    return axes
+def _height(rows: Sequence[_Row]) -> float:
+    return _TITLE + rows[-1].place + 0.09 + _FOOT + _APART
 
 
-def _points(axes: Axes, measures: pd.DataFrame, z_dims: Sequence[int], series: Mapping[_Series, str]) -> None:
-    """At each Z and for each series, the mean over the seeds and, to its right, the seeds."""
-    axes.set_xlim(-0.5, len(z_dims) - 0.5)
-    axes.set_xticks(range(len(z_dims)), [str(z_dim) for z_dim in z_dims])
-    point = len(z_dims) / (72 * _WIDTH)  # in units of the axis
-    pitch = min(13 * point, 0.86 / len(series))
-    aside = 0.36 * pitch
-    for order, (one, measure) in enumerate(series.items()):
-        offset = (order - (len(series) - 1) / 2) * pitch - aside / 2
-        chosen = measures[(measures["model"] == one.model) & (measures["measure"] == measure)]
-        for place, z_dim in enumerate(z_dims):
-            values = chosen.loc[chosen["z_dim"] == z_dim, "value"].to_numpy()
-            if len(values):
-                mean, seeds = one.mean(), one.seeds()
-                mean.set_data([place + offset], [values.mean()])
-                seeds.set_data(np.full(len(values), place + offset + aside), values)
-                axes.add_line(mean)
-                axes.add_line(seeds)
-    axes.autoscale_view(scalex=False)
+def _panel(figure: Figure, claim: Mapping[str, Any], rows: Sequence[_Row], left: float, top: float) -> None:
+    height = rows[-1].place + 0.09
+    width = _WIDTH - style.MARGIN - 2 * _BESIDE - _GAP
+    axes = style.panel(figure, left + _BESIDE, top - _TITLE - height, width, height)
+    axes.set_ylim(height, 0)
+    _title(axes, claim, width)
+    for row in rows:
+        _interval(axes, row)
+        _words(axes, row, width)
+    _bounds(axes, rows)
+    axes.set_xlabel(
+        _AXES.get(claim["unit"], claim["unit"]), labelpad=1.5, size=style.SMALL, color=style.MUTED
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.ticklabel_format(axis="x", style="plain", useOffset=False)
+    axes.tick_params(
+        length=2, width=0.6, pad=2, color=style.FAINT, labelcolor=style.INK, labelsize=style.SMALL
+    )
+    axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _references(axes: Axes, values: Mapping[str, float]) -> None:
-    """Lines across the panel, named at its right; names that would touch are moved apart."""
-    if not values:
-        return
-    thin: dict[str, Any] = {"color": style.MUTED, "linewidth": 0.5, "zorder": 0}
-    names = sorted(values, key=values.__getitem__)
-    for name in names:
-        axes.axhline(values[name], **thin)
-    axes.autoscale_view(scalex=False)
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(bottom, top)
-    steps = np.arange(len(names)) * _LINE / (72 * _HEIGHT) * (top - bottom)
-    heights = steps + isotonic_regression([values[name] for name in names] - steps, y_max=top - steps[-1])
-    edge, beside = 1, 1 + _LEADER / (72 * _WIDTH)
-    for name, height in zip(names, heights, strict=True):
-        across = axes.get_yaxis_transform()
-        axes.plot([edge, beside], [values[name], height], transform=across, clip_on=False, **thin)
-        where: dict[str, Any] = {"xycoords": across, "textcoords": "offset points", "annotation_clip": False}
-        axes.annotate(
-            name, (beside, height), (1.5, 0), va="center", size=style.SMALL, color=style.MUTED, **where
-        )
+def _title(axes: Axes, claim: Mapping[str, Any], width: float) -> None:
+    above: dict[str, Any] = {
+        "xycoords": "axes fraction",
+        "textcoords": "offset points",
+        "annotation_clip": False,
+    }
+    above["weight"] = "bold"
+    axes.annotate(claim["claim"], (-_BESIDE / width, 1), (0, 4), **above)
+    word = claim["verdict"]
+    axes.annotate(word, (1 + _BESIDE / width, 1), (0, 4), ha="right", color=LOOKS[word].colour, **above)
+
+
+def _scaled(condition: Mapping[str, Any]) -> tuple[float, float, list[list[float]]]:
+    """Difference, bound and intervals (95 %, 90 %) in the panel's unit: of a relative bound, per cent."""
+    relative = condition["relative_bound"] is not None
+    scale = 100 / condition["compared"][1]["mean"] if relative else 1.0
+    intervals = [condition[f"interval_{level}"] for level in (95, 90)]
+    scaled = [[scale * end for end in interval] for interval in intervals if interval]
+    return scale * condition["difference"], scale * condition["bound"], scaled
+
+
+def _interval(axes: Axes, row: _Row) -> None:
+    value, _, intervals = _scaled(row.condition)
+    look = LOOKS[row.condition["outcome"] or "no verdict"]
+    for interval, width in zip(intervals, (0.8, 2.4) if row.main else (0.6, 1.5), strict=False):
+        line: dict[str, Any] = {"solid_capstyle": "butt", "alpha": 1 if row.main else _LIGHT}
+        axes.plot(interval, [row.place] * 2, color=look.colour, linewidth=width, zorder=3, **line)
+    size = 4.6 if row.main else 3.2
+    face = look.colour if row.main else "white"
+    edge: dict[str, Any] = {"markeredgewidth": 0.8, "markeredgecolor": look.colour, "markerfacecolor": face}
+    axes.plot([value], [row.place], marker=look.marker, markersize=size, linestyle="none", zorder=4, **edge)
+
+
+def _words(axes: Axes, row: _Row, width: float) -> None:
+    across = axes.get_yaxis_transform()
+    outcome = row.condition["outcome"] or "no verdict"
+    small: dict[str, Any] = {"size": style.SMALL, "va": "center", "transform": across}
+    left = -(_BESIDE - (0.0 if row.main else 0.08)) / width
+    axes.text(left, row.place, row.name, color=style.INK if row.main else style.MUTED, **small)
+    beside = 1 + 0.08 / width
+    axes.text(beside, row.place, outcome, color=LOOKS[outcome].colour, alpha=1 if row.main else 0.8, **small)
+
+
+def _bounds(axes: Axes, rows: Sequence[_Row]) -> None:
+    """The bound, the side of it that speaks for the claim, 0 and the margin around it."""
+    condition = rows[0].condition
+    _, bound, _ = _scaled(condition)
+    above = condition["side"] == "above"
+    shown = [0.0, bound]
+    if condition["bound"] == 0 and condition["margin"]:
+        for end in (-condition["margin"], condition["margin"]):
+            axes.axvline(end, color=style.MUTED, linewidth=0.6, linestyle=(0, (1, 2)), zorder=2)
+            shown.append(end)
+    for row in rows:
+        value, _, intervals = _scaled(row.condition)
+        shown += [value, *chain(*intervals)]
+    low, high = min(shown), max(shown)
+    room = 0.07 * (high - low)
+    low, high = low - room, high + room
+    axes.axvspan(*((bound, high) if above else (low, bound)), color=_TINT, linewidth=0, zorder=0)
+    axes.axvline(0, color=style.FAINT, linewidth=0.6, zorder=1)
+    axes.axvline(bound, color=style.INK, linewidth=0.8, zorder=2)
+    axes.set_xlim(*((low, high) if above else (high, low)))
 
 
 def _legend(figure: Figure) -> None:
-    """In the free cell: which marker is which model, and what is large and small."""
-    left, height = _left(2) / style.TEXT, figure.get_figheight()
+    marks = [
+        Line2D([], [], linestyle="none", marker=look.marker, color=look.colour, markersize=4.6, label=word)
+        for word, look in LOOKS.items()
+        if word in ("supported", "contradicted", "equivalent", "undecided")
+    ]
+    lines = [
+        Line2D([], [], color=style.INK, linewidth=0.8, label="95 % interval"),
+        Line2D([], [], color=style.INK, linewidth=2.4, label="90 %"),
+        Line2D([], [], color=style.INK, linestyle="none", marker="|", markersize=7, label="bound"),
+        Patch(facecolor=_TINT, edgecolor="none", label="speaks for the claim"),
+        Line2D([], [], color=style.MUTED, linewidth=0.6, linestyle=(0, (1, 2)), label="margin"),
+    ]
     figure.legend(
-        handles=[one.mean() for one in (_VAE, _ARC, _NPVAE)],
-        loc="upper left",
-        bbox_to_anchor=(left, (_FOOT + _HEIGHT) / height),
+        handles=[*marks, *lines],
+        ncols=len(marks) + len(lines),
+        loc="lower center",
         frameon=False,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=0.8,
-        labelspacing=0.9,
+        fontsize=style.SMALL,
+        borderaxespad=0.2,
+        handlelength=1.1,
+        handletextpad=0.4,
+        columnspacing=1.0,
     )
-    note = "large: mean over the seeds\nsmall, to its right: each seed"
-    figure.text(left, _FOOT / height, note, size=style.SMALL, color=style.MUTED, linespacing=1.4)

@@ -127,6 +127,7 @@ def _independent(reading: Reading, z_dims: Sequence[int]) -> list[Condition]:
     return [
         Condition(
             f"digits are told apart in X at Z = {z_dim} as well as at Z = {smallest}, or better",
+            f"Z = {z_dim}",
             reading.x(z_dim, "digit_accuracy"),
             reading.x(smallest, "digit_accuracy"),
             "above",
@@ -140,7 +141,8 @@ def _independent(reading: Reading, z_dims: Sequence[int]) -> list[Condition]:
 def _interpretable(reading: Reading, z_dims: Sequence[int], _: Mapping[str, float]) -> list[Condition]:
     return [
         Condition(
-            f"digits are told apart in X at Z = {z_dim} better than in the plain VAE's Z = {z_dims[0]}",
+            f"digits are told apart in X at Z = {z_dim} better than in the VAE's Z of {z_dims[0]} dimensions",
+            f"Z = {z_dim}",
             reading.x(z_dim, "digit_accuracy"),
             vae(z_dims[0], "digit_accuracy"),
             "above",
@@ -153,6 +155,7 @@ def _reconstruction(reading: Reading, z_dims: Sequence[int]) -> list[Condition]:
     return [
         Condition(
             f"at Z = {z_dim}, reconstruction costs at most 2 % more nats than the plain VAE's",
+            f"Z = {z_dim}",
             reading.x(z_dim, "reconstruction"),
             vae(z_dim, "reconstruction"),
             "below",
@@ -169,6 +172,7 @@ def _unlimited(reading: Reading, z_dims: Sequence[int], _: Mapping[str, float]) 
         *(
             Condition(
                 f"Z = {larger} reconstructs better than Z = {smaller}",
+                f"Z = {larger}",
                 reading.x(larger, "reconstruction"),
                 reading.x(smaller, "reconstruction"),
                 "below",
@@ -178,6 +182,7 @@ def _unlimited(reading: Reading, z_dims: Sequence[int], _: Mapping[str, float]) 
         *(
             Condition(
                 f"at Z = {z_dim}, an image's negative log likelihood is at most 2 % above the plain VAE's",
+                f"Z = {z_dim}",
                 reading.x(z_dim, "negative_log_likelihood"),
                 vae(z_dim, "negative_log_likelihood"),
                 "below",
@@ -194,6 +199,7 @@ def _from_x(reading: Reading, z_dims: Sequence[int]) -> list[Condition]:
     return [
         Condition(
             f"from X alone, Z = {largest} reconstructs at most 5 % worse than the plain VAE from all of Z",
+            f"Z = {largest}",
             reading.x(largest, "reconstruction_from_x"),
             vae(largest, "reconstruction"),
             "below",
@@ -209,12 +215,14 @@ def _through_x(reading: Reading, z_dims: Sequence[int], _: Mapping[str, float]) 
     return [
         Condition(
             f"from X alone, Z = {largest} reconstructs better than the plain VAE at Z = {smallest}",
+            f"Z = {largest}",
             reading.x(largest, "reconstruction_from_x"),
             vae(smallest, "reconstruction"),
             "below",
         ),
         Condition(
             f"at Z = {largest}, the negative log likelihood through X is at most 5 % above the plain VAE's",
+            f"Z = {largest}",
             reading.x(largest, "negative_log_likelihood_x"),
             vae(largest, "negative_log_likelihood"),
             "below",
@@ -226,7 +234,7 @@ def _through_x(reading: Reading, z_dims: Sequence[int], _: Mapping[str, float]) 
 
 _DENSITIES = {
     "sample_mmd2": "prior",
-    "sample_mmd2_mixture": "mixture of Gaussians",
+    "sample_mmd2_mixture": "mixture",
     "sample_mmd2_kde": "kernel density",
 }
 
@@ -235,7 +243,8 @@ def _samples(reading: Reading, z_dims: Sequence[int]) -> list[Condition]:
     largest = z_dims[-1]
     return [
         Condition(
-            f"at Z = {largest}, samples through X are closer to real ones than the plain VAE's {density}",
+            f"at Z = {largest}, samples through X are closer to real images than the VAE's ({density})",
+            density,
             reading.x(largest, "sample_mmd2"),
             vae(largest, measure),
             "below",
@@ -251,7 +260,8 @@ def _fidelity(reading: Reading, z_dims: Sequence[int], real: Mapping[str, float]
     return [
         *(
             Condition(
-                f"the same in principal components of pixels, without a classifier: {density}",
+                f"the same at Z = {largest} in principal components of pixels ({density})",
+                density,
                 reading.x(largest, "sample_mmd2_pixels"),
                 vae(largest, measure.replace("mmd2", "mmd2_pixels")),
                 "below",
@@ -260,7 +270,8 @@ def _fidelity(reading: Reading, z_dims: Sequence[int], real: Mapping[str, float]
         ),
         *(
             Condition(
-                f"at Z = {z_dim}, samples through X are closer to real ones than the plain VAE's prior",
+                f"at Z = {z_dim}, samples through X are closer to real images than the VAE's (prior)",
+                f"Z = {z_dim}",
                 reading.x(z_dim, "sample_mmd2"),
                 vae(z_dim, "sample_mmd2"),
                 "below",
@@ -269,18 +280,21 @@ def _fidelity(reading: Reading, z_dims: Sequence[int], real: Mapping[str, float]
         ),
         Condition(
             f"at Z = {largest}, classifiers are surer of samples through X than of the plain VAE's",
+            f"Z = {largest}",
             reading.x(largest, "sample_confidence"),
             vae(largest, "sample_confidence"),
             "above",
         ),
         Condition(
             f"at Z = {largest}, digits occur in samples through X more nearly as often as in real images",
+            f"Z = {largest}",
             reading.x(largest, "sample_label_distance"),
             vae(largest, "sample_label_distance"),
             "below",
         ),
         Condition(
             "samples through X are no copies: at least half as far from a training image as real test images",
+            f"Z = {largest}",
             reading.x(largest, "sample_nearest"),
             None,
             "above",
@@ -297,6 +311,7 @@ def _midpoints(reading: Reading, z_dims: Sequence[int]) -> list[Condition]:
     return [
         Condition(
             f"at Z = {z_dim}, classifiers are surer of the middle of lines in X than of that of lines in Z",
+            f"Z = {z_dim}",
             reading.x(z_dim, "linear_x_midpoint_confidence"),
             vae(z_dim, "linear_z_midpoint_confidence"),
             "above",
@@ -311,6 +326,7 @@ def _paths(reading: Reading, z_dims: Sequence[int], _: Mapping[str, float]) -> l
     return [
         Condition(
             f"lines in X at Z = {z_dim}: {words}",
+            f"Z = {z_dim}",
             reading.x(z_dim, f"linear_x_{measure}"),
             vae(z_dim, f"{path}_{measure}"),
             side,

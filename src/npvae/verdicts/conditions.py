@@ -27,6 +27,7 @@ class Condition:
 
     Args:
         rule: in words.
+        label: in a word or two, beside the others of its claim.
         first: the measure that is judged.
         second: what it is compared with; None compares with the bound alone.
         side: of the bound, on which the paper's claim has it.
@@ -37,6 +38,7 @@ class Condition:
     """
 
     rule: str
+    label: str
     first: Term
     second: Term | None
     side: Literal["above", "below"]

@@ -1,5 +1,8 @@
 """The page of the claims for a browser, as the report shows it."""
 
+import base64
+from pathlib import Path
+
 from markdown_it import MarkdownIt
 
 _PAGE = """<!doctype html>
@@ -9,6 +12,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
   body { margin: 0 auto; max-width: 75rem; padding: 1rem; color: #222; font: 15px/1.45 sans-serif; }
+  img { max-width: 100%; }
   table { display: block; overflow-x: auto; border-collapse: collapse; margin: .8rem 0; }
   td, th { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; }
   td { border-top: 1px solid #ddd; }
@@ -20,6 +24,18 @@ BODY</body>
 """
 
 
-def as_html(markdown: str) -> str:
-    """A Markdown page as one HTML file that needs no network."""
-    return _PAGE.replace("BODY", MarkdownIt("commonmark").enable("table").render(markdown))
+def as_html(markdown: str, folder: Path) -> str:
+    """A Markdown page as one HTML file that needs no network.
+
+    Args:
+        markdown: the page; its pictures are PNG.
+        folder: where the page lies; its pictures are put into the file.
+    """
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = parser.parse(markdown)
+    for token in tokens:
+        for child in token.children or []:
+            if child.type == "image":
+                picture = (folder / str(child.attrs["src"])).read_bytes()
+                child.attrs["src"] = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return _PAGE.replace("BODY", parser.renderer.render(tokens, parser.options, {}))

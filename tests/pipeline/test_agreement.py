@@ -73,9 +73,9 @@ def small_params() -> dict[str, Any]:
 
 
 def leaves(values: Any, prefix: str = "") -> Iterator[str]:
-    """The dotted names of all values; ``models`` is one, as it can only be turned round."""
+    """The dotted names of all values; ``models`` and ``points`` are one, as they can only be turned round."""
     for key, value in values.items() if isinstance(values, dict) else enumerate(values):
-        if isinstance(value, dict | list) and key != "models":
+        if isinstance(value, dict | list) and key not in {"models", "points"}:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}"

@@ -232,9 +232,8 @@ def test_the_page_is_the_same_each_time_and_names_no_address_but_the_papers(case
 
 def test_the_settings_are_named_and_explained_where_there_are_two(opened, case, parts) -> None:
     tab = opened(DESKTOP)
-    assert tab.locator("fieldset", has_text="Setting").inner_text().split("\n")[-1].split() == [
-        *("the", "paper's", "advised")
-    ]
+    settings = tab.locator("fieldset", has_text="Setting").locator("label").all_inner_texts()
+    assert [name.strip() for name in settings] == ["the paper's", "advised"]
     assert "fits X afterwards" in tab.locator("header").inner_text()
     two = {key: part for key, part in parts.items() if key[0] != "advised"}
     alone = make(two, case.images.numpy(), case.digits.numpy(), of=10_000)

@@ -1,5 +1,5 @@
-# Minutes each, so no default run makes them: they run when asked for by name, the comparators also where DVC
-# calls the table that the claims show stale.
+# Minutes, and hours of training, so no default run makes them: they run when asked for by name, the comparators
+# also where DVC calls the table that the claims show stale.
 rule comparators:
     input:
         inputs("comparators"),

@@ -157,7 +157,7 @@ def test_imports_run_downwards(root):
         {"model"},
         {"training", "latent"},
         {"fitting", "measures"},
-        {"comparators", "verdicts", "figures"},
+        {"comparators", "verdicts", "figures", "estimator"},
         {"provenance", "explorer"},
         {"cli"},
     ]

@@ -83,12 +83,10 @@ def _summary(measures: Measures, judged: dict[Reading, list[Judged]]) -> list[st
         for reading in others:
             other = judged[reading][index]
             against = _worst(other.primary)
-            shown = f"{against.condition.label}: {_with_interval(against)}" if against else "n/a"
-            cells.append(f"{_verdict(other)}<br>{_solid(shown)}")
+            shown = [f"{against.condition.label}:", _with_interval(against)] if against else ["n/a"]
+            cells.append("<br>".join([_verdict(other), *map(_solid, shown)]))
         lines.append(_row([*cells, _change(worst, claim, measures)]))
-    legend = ", ".join(
-        f"{MARKS[word]} {word}" for word in ("supported", "contradicted", "equivalent", "undecided", "mixed")
-    )
+    legend = ", ".join(f"{mark} {word}" for word, mark in MARKS.items() if word)
     return [
         *lines,
         "",
@@ -128,7 +126,6 @@ def _compared(judged: Judged, worst: Finding | None, measures: Measures) -> list
         return ["n/a", "n/a", "n/a"]
     first, second = worst.condition.first, worst.condition.second
     ours, other = (_level(mean) for mean in worst.means)
-    label = _solid(worst.condition.label)
     if second.model == "vae":
         cells = [other, ours]
     else:  # the model is compared with itself; the plain VAE's own value tells where both stand
@@ -136,14 +133,14 @@ def _compared(judged: Judged, worst: Finding | None, measures: Measures) -> list
         cells = [_level(float(measures.of(plain).values.mean())) if plain in measures.terms else "n/a"]
         at_first, at_second = (_solid(f"Z = {term.z_dim}") for term in (first, second))
         cells = [f"{cells[0]}<br>({at_second})", f"{ours} ({at_first})<br>{other} ({at_second})"]
-    return [*cells, f"{label}:<br>{_difference(worst, judged.claim.unit)}"]
+    return [*cells, _difference(worst, judged.claim.unit)]
 
 
 def _difference(found: Finding, unit: str) -> str:
-    """With its interval, and the bound on a second line."""
-    must = "above" if found.condition.side == "above" else "below"
-    bound = _solid(f"must be {must} {_signed(found.bound, 2)}")
-    return f"{_solid(f'{_with_interval(found)} {unit}')}<br>{bound}"
+    """Of which condition, with its interval, and the bound: short lines, as columns are narrow."""
+    label = f"{found.condition.label}, {unit}:"
+    bound = f"must be {found.condition.side} {_signed(found.bound, 2)}"
+    return "<br>".join(map(_solid, [label, _with_interval(found), bound]))
 
 
 def _with_interval(found: Finding, level: float = 0.95) -> str:
@@ -304,10 +301,10 @@ def _first(measures: Measures) -> list[str]:
         _row(["claim as it stood then", "verdict then", "the same rules today"]),
         "|---|---|---|",
     ]
+    none = why_no_verdict(measures) is not None
     for one in first_verdicts(measures):
-        lines.append(
-            _row([one.claim, one.committed, f"{one.now} ({one.held} of {one.conditions} conditions hold)"])
-        )
+        now = "no verdict" if none else f"{one.now} ({one.held} of {one.conditions} conditions hold)"
+        lines.append(_row([one.claim, one.committed, now]))
     return lines
 
 

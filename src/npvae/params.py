@@ -1,10 +1,12 @@
 """``params.yaml`` as one validated object, and the recipe that it gives for a training."""
 
+import re
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic.json_schema import GenerateJsonSchema
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -208,6 +210,30 @@ def _value(point: str, text: str) -> Any:
         return YAML(typ="safe").load(text)
     except YAMLError as error:
         raise NpvaeError(f"{point}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a parameter file, by which editors complete and check it.
+
+    It names every key as required, as :func:`load_params` does, and says of each what its class's docstring
+    says. What compares keys is left to ``npvae params``.
+    """
+    result = Params.model_json_schema(schema_generator=_AllRequired)
+    for section in [result, *result["$defs"].values()]:
+        whole, _, arguments = section["description"].partition("\n\nArgs:\n")
+        section["description"] = _in_a_line(whole)
+        for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE):
+            section["properties"][name]["description"] = _in_a_line(text)
+    return result
+
+
+class _AllRequired(GenerateJsonSchema):
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        return True
+
+
+def _in_a_line(docstring: str) -> str:
+    return " ".join(re.sub(r":\w+:`([^`]+)`", r"\1", docstring).replace("``", "").split())
 
 
 def _left_out(settings: type[BaseModel], raw: Any, prefix: str = "") -> list[str]:

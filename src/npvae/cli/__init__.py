@@ -89,6 +89,7 @@ for command in (
     explorer.explorer_part,
     explorer.explorer,
     pipeline.params,
+    pipeline.schema,
     pipeline.prune,
     pipeline.check,
     pipeline.compare,

@@ -1,4 +1,4 @@
-"""``npvae params``, ``prune``, ``check``, ``compare``, ``trace`` and ``verify``: about the pipeline."""
+"""``npvae params``, ``schema``, ``prune``, ``check``, ``compare``, ``trace``, ``verify``: the pipeline."""
 
 import io
 import subprocess
@@ -22,6 +22,15 @@ def params(params: ParamsFile = DEFAULT_PARAMS) -> None:
 
     load_params(params)
     print(f"{params}: valid")
+
+
+def schema() -> None:
+    """Print the JSON schema of the parameter file, which params.schema.json holds for editors."""
+    import json
+
+    from npvae.params import schema
+
+    print(json.dumps(schema(), indent=2))
 
 
 def prune(

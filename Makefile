@@ -18,7 +18,10 @@ help:
 	@echo "make check     are the committed figures and metrics those of this tree?"
 	@echo "make redraw    draw the figures from the data that git holds, and compare them with the committed ones"
 
+TOO_OLD = $(PYTHON) is Python %d.%d, and npvae needs 3.11 or newer: name one, as in make PYTHON=python3.12
+
 .venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v < (3, 11) and sys.exit("$(TOO_OLD)" % v)'
 	$(PYTHON) -m venv .venv
 	pip install --requirement requirements.txt
 	pip install --no-deps --editable .

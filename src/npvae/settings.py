@@ -152,8 +152,8 @@ class Fitting(Settings):
     """
 
     epochs: Count = 40
-    batch_size: Annotated[int, Field(ge=2)] = 1_024
-    learning_rate: Positive = 2e-3
+    batch_size: Annotated[int, Field(ge=2)] = 2_048
+    learning_rate: Positive = 3e-3
     x_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     initial_length_scale: Positive = 1.0
 

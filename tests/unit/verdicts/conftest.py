@@ -31,22 +31,26 @@ OF_X = {
 }
 
 
+def _constant(value: float) -> Level:
+    return lambda z: value
+
+
 def _levels() -> dict[tuple[str, str], Level]:
     """Measures for which every condition holds, as functions of the dimension of Z."""
     levels: dict[tuple[str, str], Level] = {}
     for model in ("vae", "npvae", "advised"):
         levels[model, "reconstruction"] = lambda z: 140.0 - 10 * math.log(z)
-        levels[model, "negative_log_likelihood"] = lambda z: 100.0
-        levels[model, "digit_accuracy"] = lambda z, better=model != "vae": 0.9 if better else 0.7
+        levels[model, "negative_log_likelihood"] = _constant(100.0)
+        levels[model, "digit_accuracy"] = _constant(0.7 if model == "vae" else 0.9)
     for measure, value in OF_X.items():
         for model in ("npvae", "advised"):
             for suffix in ("", "_loo"):
-                levels[model, measure + suffix] = lambda z, value=value: value
+                levels[model, measure + suffix] = _constant(value)
     for density in ("", "_mixture", "_kde"):
         for features in ("", "_pixels"):
-            levels["vae", f"sample_mmd2{features}{density}"] = lambda z: 0.05
-    levels["vae", "sample_confidence"] = lambda z: 0.8
-    levels["vae", "sample_label_distance"] = lambda z: 0.1
+            levels["vae", f"sample_mmd2{features}{density}"] = _constant(0.05)
+    levels["vae", "sample_confidence"] = _constant(0.8)
+    levels["vae", "sample_label_distance"] = _constant(0.1)
     for path in ("linear_z", "slerp_z"):
         for measure, value in {
             "confidence": 0.85,
@@ -55,7 +59,7 @@ def _levels() -> dict[tuple[str, str], Level]:
             "midpoint_third": 0.3,
             "midpoint_mmd2": 0.05,
         }.items():
-            levels["vae", f"{path}_{measure}"] = lambda z, value=value: value
+            levels["vae", f"{path}_{measure}"] = _constant(value)
     return levels
 
 

@@ -1,0 +1,127 @@
+"""What the documents tell a reader to type, typed."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+SMALL = {  # tiny numbers for what the document leaves to the reader
+    "network": {"hidden_units": 8},
+    "train": {"epochs": 1, "batch_size": 16},
+    "advised": {"epochs": 1, "batch_size": 16},
+    "predict": {"reference_images": 50},
+}
+
+
+def run(command: str, folder: Path, *, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    scripts = Path(sys.executable).parent
+    environment = {"PATH": f"{scripts}:/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> dict[str, np.ndarray]:
+    """What is in the file cells.npz: 60 training and 20 test images of 6 x 7, without labels."""
+    random = np.random.default_rng(0)
+    arrays = {
+        f"{split}_images": random.integers(256, size=(count, 6, 7), dtype=np.uint8)
+        for split, count in (("train", 60), ("test", 20))
+    }
+    np.savez(tmp_path / "cells.npz", **arrays)
+    return arrays
+
+
+def test_the_lines_of_python_in_the_readme_run(root: Path, tmp_path: Path) -> None:
+    [block] = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), flags=re.DOTALL)
+    assert len(block.strip().splitlines()) <= 11
+    program = block.replace("epochs=50", "epochs=1, hidden_units=8").replace(
+        ".images / 16", ".images[:200] / 16"
+    )
+    assert program.count("epochs=1") == program.count("[:200]") == 1
+    scope: dict[str, Any] = {}
+    exec(program.replace('"digits.safetensors"', repr(str(tmp_path / "digits.safetensors"))), scope)
+    assert scope["x"].shape == (200, 2)
+    assert scope["decoded"].shape == scope["between"].shape == scope["again"].shape == (10, 8, 8)
+
+
+def test_own_images_go_into_the_pipeline_as_the_readme_says(
+    root: Path, cells: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    readme = (root / "README.md").read_text().partition("## Your own images")[2]
+    command = re.search(r"^    (npvae data .*?)  +#", readme, flags=re.MULTILINE)
+    assert command
+    done = run(command[1], tmp_path)
+    assert "cells: 60 training and 20 test images of 6 x 7, from cells.npz" in done.stderr
+    assert "all labels are 0" in done.stderr
+    printed = YAML(typ="safe").load(done.stdout)
+    assert printed == {
+        "data": {
+            "name": "cells",
+            "image_shape": [6, 7],
+            "validation_images": 0,
+            "train_images": 60,
+            "test_images": 20,
+        }
+    }
+    yaml = YAML()
+    values = yaml.load(root / "params.yaml")
+    values["data"] = printed["data"]
+    yaml.dump(values, tmp_path / "params.yaml")
+    assert "larger than data.train_images" in run("npvae params", tmp_path, fails=True).stderr
+    for section, changes in SMALL.items():
+        values[section] |= changes
+    values["figures"]["interpolate"] = [7, 12]
+    yaml.dump(values, tmp_path / "params.yaml")
+    run("npvae params", tmp_path)
+    # the stage's own command takes what lies there
+    assert "where they were" in run("npvae data --output data/cells", tmp_path).stderr
+    run(
+        "npvae train --model npvae --z-dim 2 --data data/cells --checkpoint c.safetensors --history h.csv "
+        "--state state",
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("npvae data --output data/cells", "put your own images there with `npvae data --output data/cells"),
+        ("npvae data --output data/My_cells", "My_cells: no name for a data set"),
+        ("npvae data --output data/cells --source cells.csv", "cells.csv: give an .npz file"),
+        ("npvae data --output data/mnist --source .", "train-images-idx3-ubyte: missing"),
+    ],
+)
+def test_what_cannot_be_taken_ends_in_one_sentence(command: str, says: str, tmp_path: Path) -> None:
+    error = run(command, tmp_path, fails=True).stderr
+    assert says in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.rglob("*ubyte"))
+
+
+def test_a_parameter_file_names_the_data_set_where_it_is_given(
+    root: Path, cells: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    text = (root / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(re.sub(r"name: mnist .*", "name: kmnist", text))
+    error = run("npvae data --output here --params params.yaml --source .", tmp_path, fails=True).stderr
+    assert "no source gave Kuzushiji-MNIST" in error
+
+
+def test_an_older_python_is_refused_before_anything_is_made(root: Path, tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(root / name, tmp_path)
+    old = tmp_path / "old-python"
+    pretend = "import sys; sys.version_info = (3, 10, 14); exec(sys.argv[1])"
+    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{pretend}" "$2"\n')
+    old.chmod(0o755)
+    error = run(f"make check PYTHON={old}", tmp_path, fails=True).stderr
+    assert f"{old} is Python 3.10, and npvae needs 3.11 or newer" in error
+    assert not (tmp_path / ".venv").exists()

@@ -56,7 +56,7 @@ def draw(claims: Mapping[str, Any]) -> Figure:
     that decides; below it, lighter, the others.
 
     Args:
-        claims: what ``results/claims.json`` holds.
+        claims: what ``npvae claims`` writes as JSON.
     """
     panels = [(claim, _rows(claim)) for claim in claims["claims"]]
     panels = [(claim, rows) for claim, rows in panels if rows]

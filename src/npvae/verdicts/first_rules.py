@@ -103,7 +103,7 @@ def _match(measures: Measures) -> list[bool]:
     return [*matched, interval(loss).high <= 0]
 
 
-# the verdicts of results/claims.md as it was committed before: 3 seeds, float32, a CPU with AVX2
+# the verdicts that were committed before this scheme: 3 seeds, float32, a CPU with AVX2
 _CLAIMS: tuple[tuple[str, str, Callable[[Measures], list[bool]]], ...] = (
     ("Interpretable X, whatever Z", "supported in part", _interpretable),
     ("Reconstruction", "supported in part", _reconstruction),

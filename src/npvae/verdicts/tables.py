@@ -1,5 +1,6 @@
 """The measures' tables, read as what they must be."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from npvae.verdicts.statistics import Sample
 
 KEYS = ["model", "z_dim", "seed", "classifier", "measure"]
 COLUMNS = [*KEYS, "value"]
+# along whole paths the first classifier looks alone: their intervals don't cover the choice of it
+ALONG = re.compile(r"(linear|slerp)_[xz]_(confidence|entropy|digit_changes)(_loo)?")
 ITEMS = ["measure", "item", "value"]
 
 
@@ -89,9 +92,9 @@ def read_measures(path: Path, *, seeds: int, classifiers: int) -> pd.DataFrame:
         raise NpvaeError(f"{path}: not a table of measures ({' '.join(str(error).split())})") from None
     _refuse(table, KEYS, lambda row: f"{path}: {Term(row.model, row.z_dim, row.measure)}{_place(row)}")
     for measure, rows in table.groupby("measure", sort=False):
-        crossed = rows["classifier"].notna().any()
+        eyes = range(1 if ALONG.fullmatch(str(measure)) else classifiers)
         expected = pd.MultiIndex.from_product(
-            [range(seeds), range(classifiers) if crossed else [-1]], names=["seed", "classifier"]
+            [range(seeds), eyes if rows["classifier"].notna().any() else [-1]], names=["seed", "classifier"]
         )
         found = pd.MultiIndex.from_frame(rows[["seed", "classifier"]].fillna(-1).astype(int))
         missing, foreign = expected.difference(found), found.difference(expected)
@@ -150,4 +153,5 @@ def _sample(term: Term, rows: pd.DataFrame, seeds: list[int], items: pd.Series |
             f"{term}: its values by image average to {items.mean():.6g}, those by seed to "
             f"{values.to_numpy().mean():.6g}; they are not of the same run"
         )
+    crossed = crossed and not ALONG.fullmatch(term.measure)
     return Sample(values.to_numpy(float), crossed, None if items is None else items.to_numpy(float))

@@ -92,7 +92,8 @@ def _made_up(
         for z_dim in z_dims:
             value = level(z_dim)
             seen = any(word in measure for word in SEEN) and "pixels" not in measure
-            shape = (seeds, classifiers if seen else 1)
+            alone = measure.startswith(("linear", "slerp")) and "_midpoint" not in measure
+            shape = (seeds, classifiers if seen and not alone else 1)
             relative = random.normal(0, noise, (shape[0], 1)) + random.normal(0, noise / 2, (1, shape[1]))
             values = value + max(abs(value), 0.1) * (relative + random.normal(0, noise / 4, shape))
             rows += [

@@ -137,3 +137,14 @@ def test_what_is_no_table_by_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "items.parquet").write_bytes(b"no parquet")
     with pytest.raises(NpvaeError, match=r"items\.parquet: not a table of measures by image"):
         read_items(tmp_path / "items.parquet", "vae", 2)
+
+
+def test_along_paths_the_first_classifier_looks_alone(path: Path) -> None:
+    lines = path.read_text().replace("mmd", "linear_x_confidence_loo").splitlines(keepends=True)
+    path.write_text("".join(lines))
+    with pytest.raises(NpvaeError, match="linear_x_confidence_loo: a value of seed 0, classifier 1"):
+        read(path)
+    path.write_text("".join(line for line in lines if ",1,linear_x" not in line))
+    sample = Measures(read(path), {}, {}).of(Term("vae", 2, "linear_x_confidence_loo"))
+    assert not sample.crossed
+    assert sample.values.tolist() == [[0.0], [1.0], [2.0]]

@@ -17,7 +17,7 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
 IMAGES = 3_000  # test images on the page
-CELLS = 3_000  # at most, that stand for the training images
+CELLS = 10_000  # at most, that stand for the training images: with l by leave-one-out, few lie within one l
 ACTIVE = 0.01  # variance of E[z] over images from which a unit counts
 CHECKED = 1_000  # places of test images, and
 GRID = 20  # along each axis, places of a grid, at which the page is held against the model

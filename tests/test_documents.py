@@ -1,5 +1,6 @@
 """What the documents tell a reader to type, typed."""
 
+import csv
 import re
 import shutil
 import subprocess
@@ -125,3 +126,21 @@ def test_an_older_python_is_refused_before_anything_is_made(root: Path, tmp_path
     error = run(f"make check PYTHON={old}", tmp_path, fails=True).stderr
     assert f"{old} is Python 3.10, and npvae needs 3.11 or newer" in error
     assert not (tmp_path / ".venv").exists()
+
+
+def test_every_measure_is_in_the_glossary(root: Path) -> None:
+    text = (root / "docs/glossary.md").read_text()
+    told = set(re.findall(r"`(?:…_)?(\w+)`", text))
+    paths, endings = ("linear_x_", "linear_z_", "slerp_z_"), ("_mixture", "_kde", "_loo")
+    assert all(path in text for path in paths)
+    names = set()
+    for table in (root / "results/measures").glob("*.csv"):
+        with table.open() as file:
+            names |= {row["measure"] for row in csv.DictReader(file)}
+    assert names
+    for name in names:
+        for path in paths:
+            name = name.removeprefix(path)
+        for ending in endings:
+            name = name.removesuffix(ending)
+        assert name in told, name

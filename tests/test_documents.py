@@ -1,16 +1,19 @@
 """What the documents tell a reader to type, typed."""
 
 import csv
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
+from sklearn.decomposition import PCA
 
 SMALL = {  # tiny numbers for what the document leaves to the reader
     "network": {"hidden_units": 8},
@@ -51,6 +54,20 @@ def test_the_lines_of_python_in_the_readme_run(root: Path, tmp_path: Path) -> No
     exec(program.replace('"digits.safetensors"', repr(str(tmp_path / "digits.safetensors"))), scope)
     assert scope["x"].shape == (200, 2)
     assert scope["decoded"].shape == scope["between"].shape == scope["again"].shape == (10, 8, 8)
+
+
+def test_the_notebook_runs(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = json.loads((root / "examples/own-images.ipynb").read_text())
+    program = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert program.count("epochs=50") == 1
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    # UMAP compiles for half a minute; another transformer stands in for it
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=lambda random_state: PCA(2)))
+    scope: dict[str, Any] = {}
+    exec(program.replace("epochs=50", "epochs=1, hidden_units=8"), scope)
+    assert scope["again"].transform(scope["test"]).shape == (500, 2)
+    assert all("outputs" in cell for cell in notebook["cells"] if cell["cell_type"] == "code")
 
 
 def test_own_images_go_into_the_pipeline_as_the_readme_says(

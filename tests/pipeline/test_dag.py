@@ -157,7 +157,7 @@ def test_imports_run_downwards(root):
         {"model"},
         {"training", "latent"},
         {"fitting", "measures"},
-        {"comparators", "verdicts", "figures", "estimator"},
+        {"comparators", "verdicts", "figures", "estimator", "onnx"},
         {"provenance", "explorer"},
         {"cli"},
     ]

@@ -11,9 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+
+from npvae.cli import app
 
 SMALL = {  # tiny numbers for what the document leaves to the reader
     "network": {"hidden_units": 8},
@@ -106,6 +110,35 @@ def test_own_images_go_into_the_pipeline_as_the_readme_says(
         "--state state",
         tmp_path,
     )
+
+
+def test_images_of_another_shape_are_trained_on_embedded_decoded_and_interpolated(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = load_digits().images.astype(np.uint8)
+    np.savez("digits.npz", train_images=images[:200], test_images=images[200:230])
+    values = YAML(typ="safe").load(root / "params.yaml")
+    for section, changes in SMALL.items():
+        values[section] |= changes
+    values["data"] = {
+        "name": "digits",
+        "image_shape": [8, 8],
+        "validation_images": 10,
+        "train_images": 190,
+        "test_images": 30,
+    }
+    values["figures"] = {"thumbnails": 4, "interpolate": [7, 12], "interpolation_steps": 3}
+    YAML().dump(values, tmp_path / "params.yaml")
+    app(["data", "--output", "data/digits", "--source", "digits.npz"], standalone_mode=False)
+    model = ["--model", "npvae", "--z-dim", "2", "--data", "data/digits", "--checkpoint", "c.safetensors"]
+    app(["train", *model, "--history", "h.csv", "--state", "state"], standalone_mode=False)
+    for command, output in (("embed", "e.parquet"), ("generate", "g.npz"), ("interpolate", "i.npz")):
+        app([command, *model, "--output", output], standalone_mode=False)
+    table = pd.read_parquet("e.parquet")
+    assert dict(table["split"].value_counts()) == {"train": 190, "test": 30}
+    with np.load("g.npz") as generated:
+        assert generated["images"].shape[1] == 64
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from npvae.errors import NpvaeError
 from npvae.model.checkpoint import new_model
 from npvae.model.coupling import means
 from npvae.model.kernel import Kernel
+from npvae.model.objective import active_units
 from npvae.model.vae import VAE, NonparametricVAE
 from npvae.settings import Fitting, Precision, Recipe
 from npvae.training.optimiser import MasterAdam
@@ -25,7 +26,8 @@ from npvae.training.optimiser import MasterAdam
 class Fitted(NamedTuple):
     """One epoch: averages over its training images, the X encoder's drop-out on.
 
-    The match is ``|E[z] - E[z~]|^2``, summed over Z. Its R^2 is None where E[z] does not vary.
+    The match is ``|E[z] - E[z~]|^2``, summed over the dimensions of Z in use. Its R^2 is None where E[z] does
+    not vary.
     """
 
     seed: int
@@ -66,7 +68,10 @@ def fit_x(
     require_grey(images)
     model.eval()
     mu = in_batches(lambda batch: model.encode(batch)[0], images)
-    spread = mu.var(0, correction=0).sum().item()
+    variance = mu.var(0, correction=0)
+    if active_units(variance):  # the others add next to nothing to the match, and of 500 they are most
+        mu, variance = mu[:, variance > 0.01], variance[variance > 0.01]
+    spread = variance.sum().item()
     sigma = mu.new_empty(0)  # the match leaves it out
     size = min(fitting.batch_size, len(images))
     steps = len(images) // size

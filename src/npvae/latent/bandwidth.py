@@ -11,7 +11,7 @@ from npvae.data.images import random_subset
 
 
 @torch.no_grad()
-def leave_one_out_length_scale(x: Tensor, z: Tensor, *, start: Tensor, images: int = 1_000) -> Tensor:
+def leave_one_out_length_scale(x: Tensor, z: Tensor, *, start: Tensor, images: int = 500) -> Tensor:
     """The l with which images are predicted best from all others: a scalar.
 
     It minimises the mean ``|z_i - sum_{j != i} W_ij z_j|^2`` (Eq. 4) over some images i that are drawn, j
@@ -34,7 +34,7 @@ def leave_one_out_length_scale(x: Tensor, z: Tensor, *, start: Tensor, images: i
 
 
 @torch.no_grad()
-def density_width(points: Tensor, *, images: int = 1_000) -> float:
+def density_width(points: Tensor, *, images: int = 500) -> float:
     """The width h of the Gaussian kernel density that explains points best from all others.
 
     It maximises the mean ``log 1/(M - 1) sum_{j != i} N(p_i; p_j, h^2 I)`` over some points that are drawn.

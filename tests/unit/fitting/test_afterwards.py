@@ -53,9 +53,10 @@ def changed(before: dict[str, Tensor], model: VAE) -> set[str]:
 
 
 def match_by_hand(model: NonparametricVAE, images: Tensor) -> float:
-    """The mean of Eq. 5's match among all images, image by image, in float64."""
+    """The mean of Eq. 5's match among all images, image by image, in float64, in the dimensions in use."""
     with torch.no_grad():
         mu, x = (t.double().numpy() for t in (model.encode(images)[0], model.embed(images)))
+    mu = mu[:, mu.var(0) > 0.01]
     scale, distances = model.length_scale.item(), []
     for i in range(len(mu)):
         predicted, total = np.zeros(mu.shape[1]), 0.0

@@ -13,9 +13,9 @@ from npvae.measures.classifier import (
     Classifier,
     accuracy,
     fit_classifier,
-    load_classifier,
+    load_classifiers,
     probabilities,
-    save_classifier,
+    save_classifiers,
 )
 from npvae.settings import Precision
 
@@ -30,9 +30,9 @@ def bars(count: int, seed: int) -> Split:
 
 
 def options(
-    *, seed: int = 0, epochs: int = 1, learning_rate: float = 3e-3, precision: Precision = "float32"
+    *, epochs: int = 1, learning_rate: float = 3e-3, precision: Precision = "float32"
 ) -> settings.Classifier:
-    return settings.Classifier(seed=seed, epochs=epochs, learning_rate=learning_rate, precision=precision)
+    return settings.Classifier(epochs=epochs, learning_rate=learning_rate, precision=precision)
 
 
 def test_features_are_what_the_last_layer_sees() -> None:
@@ -70,12 +70,12 @@ def test_each_epoch_is_reported_once_and_the_loss_falls() -> None:
 def test_the_seed_decides_the_weights_and_the_global_state_stays() -> None:
     train = bars(200, 0)
     before = torch.get_rng_state()
-    classifiers = [fit_classifier(train, options(seed=seed)) for seed in (0, 1)]
+    classifiers = [fit_classifier(train, options(), seed=seed) for seed in (0, 1)]
     assert torch.get_rng_state().equal(before)
     weights = [classifier.head.weight for classifier in classifiers]
     assert not weights[0].equal(weights[1])
     torch.rand(7)  # another global state, the same classifier
-    assert fit_classifier(train, options(seed=0)).head.weight.equal(weights[0])
+    assert fit_classifier(train, options(), seed=0).head.weight.equal(weights[0])
 
 
 def test_the_reported_loss_is_the_mean_over_images_not_over_batches() -> None:
@@ -97,9 +97,11 @@ def test_it_learns_to_tell_digits_and_is_the_same_once_read_back(
     classifier = fit_classifier(train, options(epochs=4, precision=precision), batch_size=16)
     assert accuracy(classifier, test) > 0.95
     assert {weights.dtype for weights in classifier.parameters()} == {torch.float32}
-    save_classifier(tmp_path / "classifier.safetensors", classifier)
-    read = load_classifier(tmp_path / "classifier.safetensors")
+    other = Classifier()
+    save_classifiers(tmp_path / "classifiers.safetensors", [classifier, other])
+    read, second = load_classifiers(tmp_path / "classifiers.safetensors")
     assert not read.training
+    assert second.head.weight.equal(other.head.weight)
     torch.testing.assert_close(probabilities(read, test.images), probabilities(classifier, test.images))
 
 
@@ -108,15 +110,25 @@ def test_a_classifier_that_diverges_stops() -> None:
         fit_classifier(bars(300, 0), options(epochs=2, learning_rate=1e30))
 
 
+def broken() -> Classifier:
+    classifier = Classifier()
+    with torch.no_grad():
+        classifier.head.bias[3] = torch.nan
+    return classifier
+
+
 def test_a_classifier_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(NpvaeError, match=r"absent\.safetensors: missing"):
-        load_classifier(tmp_path / "absent.safetensors")
+        load_classifiers(tmp_path / "absent.safetensors")
     (tmp_path / "text").write_text("no weights")
-    with pytest.raises(NpvaeError, match="text: not a classifier"):
-        load_classifier(tmp_path / "text")
-    save_file({"head.bias": torch.zeros(10)}, tmp_path / "others")
-    with pytest.raises(NpvaeError, match="others: not a classifier"):
-        load_classifier(tmp_path / "others")
+    with pytest.raises(NpvaeError, match="text: not classifiers"):
+        load_classifiers(tmp_path / "text")
+    save_classifiers(tmp_path / "nan", [Classifier(), broken()])
+    with pytest.raises(NpvaeError, match=r"nan: not classifiers.*not finite"):
+        load_classifiers(tmp_path / "nan")
+    save_file({"0.head.bias": torch.zeros(10)}, tmp_path / "others")
+    with pytest.raises(NpvaeError, match="others: not classifiers"):
+        load_classifiers(tmp_path / "others")
 
 
 def test_bytes_are_the_grey_values_that_they_stand_for() -> None:

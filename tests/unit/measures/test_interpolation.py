@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from npvae.errors import NpvaeError
-from npvae.measures.interpolation import digit_changes, random_pairs, unevenness
+from npvae.measures.interpolation import digit_changes, random_pairs, third_digits, unevenness
 
 
 def test_pairs_are_drawn_from_all_images_and_both_ways() -> None:
@@ -58,3 +58,9 @@ def test_pairs_are_as_many_as_asked_for_where_one_digit_prevails() -> None:
 def test_one_digit_has_no_pairs() -> None:
     with pytest.raises(NpvaeError, match="one digit"):
         random_pairs(torch.ones(10, dtype=torch.long), 5, seed=0)
+
+
+def test_a_third_digit_is_neither_of_the_ends() -> None:
+    told = torch.eye(10)[torch.tensor([1, 2, 3, 4])]
+    ends = torch.tensor([[1, 7], [7, 2], [2, 4], [5, 6]])
+    assert third_digits(told, ends) == 0.5

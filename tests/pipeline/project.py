@@ -65,6 +65,14 @@ class Project:
             values[key] = values[key] | value if isinstance(value, dict) else value
         yaml.dump(values, path)
 
+    def freeze_comparators(self, frozen: bool) -> None:
+        """What `dvc freeze` does, which refuses a stage with parameters in its paths."""
+        yaml = YAML()
+        path = self.folder / "studies/dvc.yaml"
+        stages = yaml.load(path)
+        stages["stages"]["comparators"]["frozen"] = frozen
+        yaml.dump(stages, path)
+
     def ledger(self) -> dict[str, Any]:
         """The jobs that dvc.lock records."""
         return YAML(typ="safe").load(self.folder / "dvc.lock")["stages"]

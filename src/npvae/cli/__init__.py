@@ -95,6 +95,7 @@ for command in (
     pipeline.prune,
     pipeline.check,
     pipeline.compare,
+    pipeline.docs,
     pipeline.trace,
     pipeline.verify,
 ):

@@ -107,6 +107,17 @@ def compare(
         raise NpvaeError(f"{names}: not the figure of {old}")
 
 
+def docs(
+    files: Annotated[list[Path], typer.Argument(help="Documents that quote results (Markdown).")],
+) -> None:
+    """Fill the numbers that documents quote from the results."""
+    from npvae.files import write_atomically
+    from npvae.provenance.quotes import filled
+
+    for file in files:
+        write_atomically(file, filled(file.read_text(), Path.cwd()))
+
+
 def trace(file: Annotated[Path, typer.Argument(help="A result: a figure, a table, a checkpoint.")]) -> None:
     """Show where a file comes from: command, parameters, sources and machine of each job behind it.
 

@@ -8,6 +8,7 @@ from torch.distributions import Bernoulli
 
 from npvae.data.images import grey
 from npvae.latent.spaces import XSpace
+from npvae.measures import quadrature
 from npvae.measures.quadrature import log_likelihoods_through_x
 from npvae.model.vae import build
 from npvae.settings import Network, Objective
@@ -33,6 +34,13 @@ def test_it_is_the_mean_likelihood_over_places_drawn_from_the_density(length_sca
     found = log_likelihoods_through_x(space, images)
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
+
+
+@torch.no_grad()
+def test_far_reference_images_can_be_left_out_of_a_prediction() -> None:
+    space = space_with(0.05)
+    places, _ = quadrature._grid(space, 3)
+    torch.testing.assert_close(quadrature._predicted(space, places), space.to_z(places), atol=1e-4, rtol=1e-4)
 
 
 def test_a_finer_grid_gives_nearly_the_same() -> None:

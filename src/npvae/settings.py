@@ -219,7 +219,7 @@ class Measuring(Settings):
     neighbours: Count = 10
     samples: Annotated[int, Field(ge=2)] = 2_000
     mixture_components: Count = 10
-    importance_samples: Count = 500
+    importance_samples: Count = 100
     likelihood_images: Count = 500
     subset: Annotated[int, Field(ge=12)] = 2_000  # trustworthiness with 5 neighbours needs over 10 images
     pairs: Annotated[int, Field(ge=2)] = 1_000

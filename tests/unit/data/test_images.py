@@ -73,7 +73,9 @@ def test_fewer_images_than_asked_for_are_an_error(folder: Path) -> None:
 
 def test_images_of_another_shape_are_an_error(folder: Path) -> None:
     with pytest.raises(NpvaeError, match=r"shape \[28, 28\], and data.image_shape is \[8, 9\]"):
-        load_splits(folder, Data(name="own", image_shape=(8, 9), train_images=5, test_images=3))
+        load_splits(
+            folder, Data(name="own", image_shape=(8, 9), validation_images=0, train_images=5, test_images=3)
+        )
 
 
 def test_a_missing_file_is_named_when_loading(folder: Path) -> None:

@@ -11,26 +11,22 @@ from npvae.provenance.quotes import filled
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    (tmp_path / "results/metrics").mkdir(parents=True)
-    means = {"mean": {"digit_accuracy": 0.8594, "reconstruction": 83.66}}
-    (tmp_path / "results/metrics/npvae-z500.json").write_text(json.dumps(means))
-    readings = {"learned l": {"verdict": "mixed"}, "advised": {"verdict": "supported"}}
-    claims = {"claims": [{"verdict": "mixed", "readings": readings}]}
-    (tmp_path / "results/claims.json").write_text(json.dumps(claims))
-    (tmp_path / "results/claims.md").write_text("# Title\n\n| a |\n|---|\n| b |\n\nrest | no\n")
-    (tmp_path / "results/comparators.csv").write_text("method,measure,value\nt-SNE of it,digits,0.9641\n")
+    data = {"mean": {"accuracy": 0.8594, "kl": 19.46}, "claims": [{"verdict": "mixed"}]}
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    (tmp_path / "a.md").write_text("# Title\n\n| a |\n|---|\n| b |\n\nrest | no\n\n| c |\n")
+    (tmp_path / "none.md").write_text("# Title\n")
+    (tmp_path / "a.csv").write_text("method,measure,value\nt-SNE of it,kl,0.9641\nt-SNE of it,mu,2\n")
     return tmp_path
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ("npvae 500 digit_accuracy .1%", "85.9 %"),
-        ("npvae 500 reconstruction .1f", "83.7"),
-        ("comparators t-SNE_of_it digits .2f", "0.96"),
-        ("verdict 1", "mixed"),
-        ("verdict 1 advised", "supported"),
-        ("claims", "\n| a |\n|---|\n| b |\n"),
+        ("a.json mean.accuracy .1%", "85.9 %"),
+        ("a.json mean.kl .1f", "19.5"),
+        ("a.json claims.0.verdict", "mixed"),
+        ("a.csv method=t-SNE_of_it,measure=kl .2f", "0.96"),
+        ("a.md table", "\n\n| a |\n|---|\n| b |\n\n"),
     ],
 )
 def test_a_quotation_is_replaced_by_the_result(asked: str, expected: str, results: Path) -> None:
@@ -42,7 +38,16 @@ def test_a_quotation_is_replaced_by_the_result(asked: str, expected: str, result
 
 @pytest.mark.parametrize(
     "asked",
-    ["npvae 500 speed .1f", "npvae 3 digit_accuracy .1f", "verdict 7", "nonsense", "claims please"],
+    [
+        "a.json mean.speed .1f",
+        "a.json claims.1.verdict",
+        "b.json mean.kl .1f",
+        "a.csv measure=speed .1f",
+        "none.md table",
+        "nonsense",
+        "a.json mean.kl .1f .2f",
+        "a.json claims .1f",
+    ],
 )
 def test_what_the_results_do_not_have_is_named(asked: str, results: Path) -> None:
     with pytest.raises(NpvaeError, match=f"<!--={asked}-->"):

@@ -86,6 +86,8 @@ def imports(module: str, root: Path, function: str | None = None) -> set[str]:
     path = root / "src" / module.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text())
+    # what only a type checker reads does not run
+    tree.body = [node for node in tree.body if "TYPE_CHECKING" not in ast.unparse(node).partition(":")[0]]
     if function:
         helpers = {
             node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name[0] == "_"

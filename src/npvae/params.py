@@ -66,6 +66,7 @@ class Params(Settings):
     """All of ``params.yaml``."""
 
     models: Annotated[tuple[ModelName, ...], Field(strict=False)]
+    measured: Annotated[tuple[ModelName, ...], Field(strict=False)]
     z_dims: Annotated[tuple[ZDim, ...], Field(strict=False)]
     seeds: Count
     data: Data
@@ -123,7 +124,7 @@ class Params(Settings):
             raise ValueError("must name a dimension")
         return z_dims
 
-    @field_validator("models")
+    @field_validator("models", "measured")
     @classmethod
     def _both(cls, models: tuple[ModelName, ...]) -> tuple[ModelName, ...]:
         if sorted(set(models) | {"advised"}) != ["advised", "npvae", "vae"] or len(set(models)) < len(models):
@@ -134,6 +135,8 @@ class Params(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":
+        if left_out := set(self.measured) - set(self.models):
+            raise ValueError(f"measured: {', '.join(left_out)} is not among the models")
         if self.train.batch_size > self.data.train_images:
             raise ValueError("train.batch_size is larger than data.train_images")
         if len(set(self.figures.interpolate)) == 1:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 SMALL = {
+    "models": ["vae", "npvae", "advised"],
+    "measured": ["vae", "npvae", "advised"],
     "z_dims": [2, 5],
     "seeds": 2,
     "data": {"validation_images": 100, "train_images": 900, "test_images": 200},

@@ -130,6 +130,7 @@ NAN, INFINITY = float("nan"), float("inf")
         ("models", ["vae"], "models"),
         ("models", ["vae", "vae", "npvae"], "models"),
         ("models", ["vae", "gplvm"], "models"),
+        ("measured", ["npvae"], "measured"),
         ("data__train_images", 1, "data.train_images"),
         ("data__validation_images", 5_001, "data"),
         ("data__validation_images", -1, "data.validation_images"),

@@ -13,6 +13,19 @@ rule comparators:
         repro("comparators")
 
 
+rule advise_replicates:
+    input:
+        inputs("advise_replicates"),
+    output:
+        outputs("advise_replicates"),
+    log:
+        log_of("advise_replicates"),
+    benchmark:
+        timing_of("advise_replicates")
+    shell:
+        repro("advise_replicates")
+
+
 rule sweep_point:
     input:
         inputs("sweep_point"),

@@ -38,16 +38,3 @@ rule advise:
     priority: 1
     shell:
         repro("advise")
-
-
-rule advise_replicates:
-    input:
-        inputs("advise_replicates"),
-    output:
-        outputs("advise_replicates"),
-    log:
-        log_of("advise_replicates"),
-    benchmark:
-        timing_of("advise_replicates")
-    shell:
-        repro("advise_replicates")

@@ -77,7 +77,7 @@ def _gather(params: "Params", measures: str, items: str, real: Path) -> "Measure
 
     tables: list[pd.DataFrame] = []
     by_image: dict[Term, pd.Series] = {}
-    for model in params.models:
+    for model in params.measured:
         for z_dim in params.z_dims:
             path = one_of_each(measures, model, z_dim)
             tables.append(read_measures(path, seeds=params.seeds, classifiers=params.classifier.seeds))
@@ -91,7 +91,7 @@ def _origin(params: "Params", pattern: str) -> list[str]:
 
     origins = [
         json.loads(one_of_each(pattern, model, z_dim).read_text())["origin"]
-        for model in params.models
+        for model in params.measured
         for z_dim in params.z_dims
     ]
     trained = dict.fromkeys(sentence for origin in origins for sentence in origin["trained"])

@@ -16,7 +16,7 @@ def comparators(
     output: Output,
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
-    """Embed the images by PCA, t-SNE and UMAP, and their E[z] by UMAP; measure as for X (tidy CSV; minutes)."""
+    """Embed the images by PCA, t-SNE and UMAP, their E[z] by UMAP; measure as for X (tidy CSV; minutes)."""
     import pandas as pd
     import torch
 

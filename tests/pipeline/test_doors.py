@@ -193,8 +193,10 @@ def other_z(project, fresh, z_dims: list[int]) -> None:
     fresh.run("dvc repro")
     nothing_to_do(project)
     assert project.ledger() == fresh.ledger()
-    left = {path.relative_to(project.folder).parts[1] for path in project.folder.glob("results/**/*z5*")}
-    assert left <= {"logs", "benchmarks"}  # Snakemake's own
+    found = [path.relative_to(project.folder) for path in project.folder.glob("results/**/*z5*")]
+    # Snakemake's own, and what a study made, which only its own run removes
+    left = {path.parts[1] for path in found if not path.name.startswith("advised-z5-replicates")}
+    assert left <= {"logs", "benchmarks"}
     project.run("git checkout -q params.yaml")
     assert not stages_run(project.run("dvc repro")) & {"train", "replicate", "advise", "advise_replicates"}
     assert not project.run("git status --porcelain --untracked-files=no -- results")

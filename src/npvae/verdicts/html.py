@@ -22,6 +22,15 @@ _PAGE = """<!doctype html>
 BODY</body>
 </html>
 """
+# A browser may lack a font of coloured marks: there, shapes that every font has, as in the forest plot
+_SHAPES = {
+    "🔵": ("●", "#0072b2"),
+    "🟠": ("◆", "#d55e00"),
+    "🟣": ("■", "#b0578d"),
+    "⚪": ("▲", "#767676"),
+    "🟡": ("◐", "#8a6d00"),
+    "⚫": ("×", "#767676"),
+}
 
 
 def as_html(markdown: str, folder: Path) -> str:
@@ -38,4 +47,7 @@ def as_html(markdown: str, folder: Path) -> str:
             if child.type == "image":
                 picture = (folder / str(child.attrs["src"])).read_bytes()
                 child.attrs["src"] = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    return _PAGE.replace("BODY", parser.renderer.render(tokens, parser.options, {}))
+    body = parser.renderer.render(tokens, parser.options, {})
+    for mark, (shape, colour) in _SHAPES.items():
+        body = body.replace(mark, f'<span style="color: {colour}">{shape}</span>')
+    return _PAGE.replace("BODY", body)

@@ -24,7 +24,8 @@ def data(
     ] = None,
 ) -> None:
     """Obtain a data set: mnist, fashion-mnist or kmnist by published md5 sums, any other name is your own."""
-    from npvae.data.sources import TITLES, fetch, look, take
+    from npvae.data.own import look, take
+    from npvae.data.sources import TITLES, fetch
     from npvae.params import load_params
 
     name = load_params(params).data.name if params else output.name

@@ -19,7 +19,8 @@ from torchvision import datasets
 
 from npvae.data import sources
 from npvae.data.images import read_idx
-from npvae.data.sources import Proof, fetch, look, take, verify
+from npvae.data.own import look, take
+from npvae.data.sources import Proof, fetch, verify
 from npvae.errors import NpvaeError
 from npvae.settings import CATALOGUE
 

@@ -1,6 +1,7 @@
 """Images: read from idx files, kept as the bytes that they are, made grey values when they are used."""
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,19 @@ from torch import Tensor
 from npvae.errors import NpvaeError
 from npvae.settings import MNIST_SHAPE, Data
 
+_LONGEST_HEADER = 4 * (1 + 4)  # of colour images; longer ones are no idx files of images or labels
+
 
 class Split(NamedTuple):
     """Images ``[N, pixels]``, uint8 as stored (or float grey values in [0, 1]), and digits ``[N]``, int64."""
 
     images: Tensor
     labels: Tensor
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the labels tell anything: not where all are the same, as of a user's images without any."""
+        return bool((self.labels != self.labels[0]).any())
 
     def to(self, device: torch.device) -> "Split":
         """The same on ``device``."""
@@ -78,17 +86,22 @@ def read_idx(path: Path) -> np.ndarray:
         NpvaeError: the file is missing, no idx file of bytes, or not of the length that its header states.
     """
     try:
-        content = np.fromfile(path, np.uint8)
-    except OSError:
+        with path.open("rb") as file:
+            start, size = file.read(_LONGEST_HEADER), os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
         raise NpvaeError(f"{path}: missing; run `npvae data` first") from None
-    axes = int(content[3]) if len(content) >= 4 and content[:3].tolist() == [0, 0, 8] else 0
+    except OSError as error:
+        raise NpvaeError(f"{path}: {str(error.strerror).lower()}") from None
+    axes = start[3] if len(start) > 3 and start.startswith(b"\0\0\x08") else 0
     header = 4 * (1 + axes)
-    if not axes or len(content) < header:
+    if not axes or len(start) < header:
         raise NpvaeError(f"{path}: not an idx file of bytes")
-    shape = content[4:header].view(">u4").tolist()
-    if len(content) != (stated := header + math.prod(shape)):
-        raise NpvaeError(f"{path}: {len(content)} bytes instead of {stated}")
-    return content[header:].reshape(shape)
+    shape = np.frombuffer(start, ">u4", axes, offset=4).tolist()
+    if size != (stated := header + math.prod(shape)):  # known before any memory is taken
+        raise NpvaeError(f"{path}: {size} bytes instead of {stated}")
+    if not all(shape):
+        raise NpvaeError(f"{path}: nothing is in it, by its shape {shape}")
+    return np.fromfile(path, np.uint8, offset=header).reshape(shape)
 
 
 def load_train_images(
@@ -133,7 +146,10 @@ def _images(path: Path, skip: int, count: int, shape: tuple[int, int]) -> Tensor
 
 
 def _labels(path: Path, skip: int, count: int) -> Tensor:
-    return torch.from_numpy(_enough(path, skip, count).astype(np.int64))
+    labels = _enough(path, skip, count)
+    if labels.ndim != 1:
+        raise NpvaeError(f"{path}: not one label an image, but an array of shape {list(labels.shape)}")
+    return torch.from_numpy(labels.astype(np.int64))
 
 
 def _enough(path: Path, skip: int, count: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Images: the right ones come out of the files, on the scale they are used in, or a file is named."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -111,6 +112,8 @@ BROKEN = {
     "states an axis less": idx(VALUES, stated=(2, 3)),
     "states the most there is": idx(VALUES, stated=(2**32 - 1,) * 3),
     "states 2 to the 64": idx(np.empty(0), stated=(2**31, 2**31, 4)),
+    "states none of a huge size": idx(np.empty(0), stated=(0, 2**32 - 1, 2**32 - 1)),
+    "states more axes than arrays have": idx(np.zeros(1), stated=(1,) * 65),
 }
 
 
@@ -122,6 +125,25 @@ def test_a_broken_idx_file_is_refused_by_name(kind: str, tmp_path: Path) -> None
         read_idx(path)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NpvaeError, match=f"{tmp_path}: is a directory"):
+        read_idx(tmp_path)
+
+
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(idx(VALUES))
+    os.truncate(path, 2**40)  # a hole: it takes no disk
+    with pytest.raises(NpvaeError, match=r"1099511627776 bytes instead of 40"):
+        read_idx(path)
+
+
+def test_labels_that_are_images_are_refused(folder: Path) -> None:
+    (folder / "train-labels-idx1-ubyte").write_bytes((folder / "train-images-idx3-ubyte").read_bytes())
+    with pytest.raises(NpvaeError, match=rf"train-labels-idx1-ubyte: .* shape \[{TRAIN - 1}, 28, 28\]"):
+        load_train(folder, skip=1, count=TRAIN - 1)
 
 
 def test_a_wrong_length_is_said_in_bytes(tmp_path: Path) -> None:

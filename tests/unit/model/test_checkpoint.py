@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from npvae import machine
 from npvae.errors import NpvaeError
-from npvae.model.checkpoint import load_models, new_model, save_models, trained_on
+from npvae.model.checkpoint import digest, load_models, new_model, save_models, trained_on
 from npvae.model.vae import VAE, NonparametricVAE
 from npvae.params import load_params
 from npvae.settings import Precision, Recipe
@@ -41,14 +41,24 @@ def changed(recipe: Recipe, key: str, value: object) -> Recipe:
     return Recipe.model_validate(values)
 
 
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Write a checkpoint anew with its metadata changed."""
+def edit(
+    path: Path,
+    metadata: Callable[[dict[str, Any]], object] = lambda _: None,
+    tensors: Callable[[dict[str, torch.Tensor]], object] = lambda _: None,
+    *,
+    sealed: bool = True,
+) -> None:
+    """Write a checkpoint anew, changed; its sha256, too, unless it is not ``sealed``."""
     with safe_open(path, framework="pt") as file:
         (name,) = file.metadata()
-        metadata = json.loads(file.metadata()[name])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    change(metadata)
-    save_file(tensors, path, {name: json.dumps(metadata)})
+        said = json.loads(file.metadata()[name])
+        held = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    metadata(said)
+    tensors(held)
+    if sealed:
+        del said["sha256"]
+        said["sha256"] = digest(held, json.dumps(said, sort_keys=True))
+    save_file(held, path, {name: json.dumps(said)})
 
 
 def models(recipe: Recipe, *seeds: int) -> dict[int, VAE]:
@@ -84,7 +94,7 @@ def test_models_come_back_bit_for_bit_by_seed(recipe: Recipe, tmp_path: Path) ->
 
 def test_unusual_values_come_back_too(recipe: Recipe, tmp_path: Path) -> None:
     saved = models(recipe, 0)
-    special = torch.tensor([float("inf"), -0.0, 1e-45, 3.4028235e38, float("-inf"), 1 / 3])
+    special = torch.tensor([-1e-45, -0.0, 1e-45, 3.4028235e38, -3.4028235e38, 1 / 3])
     with torch.no_grad():
         saved[0].get_parameter("encoder.0.weight").view(-1)[:6] = special
     save_models(tmp_path / "m", saved, recipe, MADE)
@@ -261,6 +271,90 @@ def test_tensors_without_our_metadata_are_named(recipe: Recipe, tmp_path: Path) 
 def test_a_folder_in_the_files_place_is_named(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(NpvaeError, match=tmp_path.name):
         load_models(tmp_path, recipe)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said.update(seeds=[1]),
+        lambda said: said.update(trained_on=MADE | {"threads": 3}),
+        lambda said: said["recipe"].update(z_dim=2),
+        lambda said: said.update(new=0),
+    ],
+    ids=["seeds", "machine", "recipe", "addition"],
+)
+def test_what_it_says_is_under_its_sha256_too(
+    recipe: Recipe, change: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "m.safetensors"
+    save_models(path, models(recipe, 0), recipe, MADE)
+    edit(path, change, sealed=False)
+    for read in (lambda: load_models(path, recipe), lambda: trained_on(path)):
+        with pytest.raises(NpvaeError, match=r"m\.safetensors: .* changed after it was written"):
+            read()
+
+
+FIRST = "encoder.0.weight"
+LYING: dict[str, Callable[[dict[str, torch.Tensor]], object]] = {
+    "transposed": lambda held: held.update({FIRST: held[FIRST].mT.contiguous()}),
+    "flat": lambda held: held.update({FIRST: held[FIRST].flatten()}),
+    "a seed more": lambda held: held.update({FIRST: held[FIRST].repeat(2, 1, 1)}),
+    "no seed": lambda held: held.update({FIRST: held[FIRST][:0]}),
+    "a number": lambda held: held.update({FIRST: torch.tensor(1.0)}),
+    "of doubles": lambda held: held.update({FIRST: held[FIRST].double()}),
+    "of integers": lambda held: held.update({FIRST: held[FIRST].int()}),
+    "of halves": lambda held: held.update({FIRST: held[FIRST].half()}),
+    "missing": lambda held: held.pop(FIRST),
+    "renamed": lambda held: held.update({"other": held.pop(FIRST)}),
+    "beside another": lambda held: held.update(other=torch.zeros(1, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", LYING)
+def test_tensors_that_are_not_those_of_the_recipe_are_named(
+    recipe: Recipe, kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.safetensors"
+    save_models(path, models(recipe, 0), recipe, MADE)
+    edit(path, tensors=LYING[kind])
+    with pytest.raises(NpvaeError) as error:
+        load_models(path, recipe)
+    assert str(error.value).startswith(f"{path}: its tensors are not those of its parameters (")
+    assert ("other" if kind == "beside another" else FIRST) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "seeds", [[0, 0], [-1], ["0"], [True], [0.0], [[0]], [2**64], "0", 0, None, {"0": 0}]
+)
+def test_seeds_that_are_none_are_refused(recipe: Recipe, seeds: object, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_models(path, models(recipe, 0), recipe, MADE)
+    edit(path, lambda said: said.update(seeds=seeds))
+    with pytest.raises(NpvaeError, match=r"m\.safetensors: not a checkpoint"):
+        load_models(path, recipe)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_not_finite_is_neither_written_nor_read(
+    recipe: Recipe, value: float, tmp_path: Path, listing: Listing
+) -> None:
+    path, diverged = tmp_path / "m.safetensors", models(recipe, 0, 1)
+    save_models(path, diverged, recipe, MADE)
+    edit(path, tensors=lambda held: held["decoder.0.weight"].view(-1)[-1:].fill_(value))
+    with torch.no_grad():
+        diverged[1].get_parameter("decoder.0.weight").view(-1)[-1:].fill_(value)
+    with pytest.raises(NpvaeError, match=r"m\.safetensors: decoder\.0\.weight is not finite"):
+        load_models(path, recipe)
+    with pytest.raises(NpvaeError, match=r"n\.safetensors: decoder\.0\.weight is not finite"):
+        save_models(tmp_path / "n.safetensors", diverged, recipe, MADE)
+    assert listing(tmp_path) == ["m.safetensors"]
+
+
+def test_json_of_brackets_alone_is_named(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_file({"weight": torch.zeros(1, 2)}, path, {"npvae": "[" * 100_000})
+    with pytest.raises(NpvaeError, match=r"m\.safetensors: not a checkpoint"):
+        load_models(path, recipe)
 
 
 @contextmanager

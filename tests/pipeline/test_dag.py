@@ -16,6 +16,7 @@ NO_DEPENDENCY = {
     "npvae",
     "npvae.cli",
     "npvae.cli.options",
+    "npvae.cli.progress",
     "npvae.errors",
     "npvae.files",
     "npvae.params",

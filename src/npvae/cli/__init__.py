@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import npvae
+from dvcrules.turns import alone
 from npvae.cli import (
     advise,
     claims,
@@ -105,6 +106,7 @@ for command in (
 def main() -> None:
     """Run the command line; an error that the user can mend ends it with one sentence."""
     _run_this_trees_package()
+    alone()
     try:
         app(prog_name="npvae")
     except NpvaeError as error:
@@ -114,6 +116,19 @@ def main() -> None:
             raise
         where = f"{error.filename}: " if error.filename else ""  # pyarrow names the file in its reason
         sys.exit(f"npvae: {where}{str(error.strerror).lower()}")
+    except (MemoryError, RuntimeError) as error:
+        if not (sentence := _out_of_memory(error)):
+            raise
+        sys.exit(f"npvae: {sentence}")
+
+
+def _out_of_memory(error: Exception) -> str | None:
+    """What to do about it, if it is that; torch tells by the text alone of a CPU's."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the GPU is out of memory; free some of it, or run on the CPU: CUDA_VISIBLE_DEVICES= npvae ..."
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "out of memory; run fewer jobs at once (--cores), or with fewer images (data.train_images)"
+    return None
 
 
 def _run_this_trees_package() -> None:

@@ -1,6 +1,5 @@
 """``npvae advise`` and ``npvae advise-replicates``: the setting we would advise."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from npvae.cli.options import DEFAULT_PARAMS, Mnist, ParamsFile, ZDim
+from npvae.cli.progress import progress
 
 if TYPE_CHECKING:
     from npvae.params import Params
@@ -50,7 +50,6 @@ def _advise(
     params: "Params", z_dim: int, seeds: list[int], data: Path, plain: Path, checkpoint: Path, history: Path
 ) -> None:
     import pandas as pd
-    from tqdm import tqdm
 
     from npvae import machine
     from npvae.data.images import load_train_images
@@ -74,22 +73,10 @@ def _advise(
     print(f"{name}: {machine.sentence(made)}", file=sys.stderr, flush=True)
     if warning := machine.warning(recipe.train.precision, device):
         print(f"{name}: {warning}", file=sys.stderr, flush=True)
-    terminal = sys.stderr.isatty()
-    with (
-        Path(os.devnull).open("w") as nowhere,
-        tqdm(
-            total=len(seeds) * params.advised.epochs,
-            desc=name,
-            unit="epoch",
-            file=sys.stderr if terminal else nowhere,
-        ) as progress,
-    ):
+    with progress(name, len(seeds) * params.advised.epochs, "epoch") as done:
 
         def report(epoch: Fitted) -> None:
-            progress.set_postfix(seed=epoch.seed, match=f"{epoch.match:.2f}")
-            progress.update()
-            if not terminal:  # a log gets lines instead of a bar
-                print(progress, file=sys.stderr, flush=True)
+            done(seed=epoch.seed, match=f"{epoch.match:.2f}")
 
         models, records = fit_x_seeds(recipe, trained, images.to(device), on_epoch=report)
     save_models(checkpoint, models, recipe, made)

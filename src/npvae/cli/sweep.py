@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from npvae.cli.options import DEFAULT_PARAMS, ClassifierFile, Drawings, Mnist, Output, ParamsFile, State
+from npvae.cli.progress import progress
 
 Point = Annotated[str, typer.Option(help="z20-default, or z20-KEY=VALUE with a key of params.yaml.")]
 Folder = Annotated[Path, typer.Option(help="Folder of the points' tables (CSV).")]
@@ -32,7 +33,6 @@ def sweep_point(
     from npvae.measures.tables import values_table
     from npvae.measures.yardstick import Eye, Yardstick
     from npvae.params import load_params, split_point
-    from npvae.training.history import Epoch
     from npvae.training.resume import forget
     from npvae.training.seeds import fit_seeds
 
@@ -43,16 +43,19 @@ def sweep_point(
     train, test = (split.to(device) for split in load_splits(data, loaded.data))
     reference = random_subset(len(train.labels), loaded.predict.reference_images, seed=0).to(device)
 
-    def report(epoch: Epoch) -> None:
-        progress = f"seed {epoch.seed}, epoch {epoch.epoch}/{loaded.train.epochs}"
-        print(f"sweep {point}: {progress}", file=sys.stderr, flush=True)
-
-    seeds = range(loaded.sweep.seeds)
-    models, _ = fit_seeds(loaded.recipe("npvae", z_dim), seeds, train.images, on_epoch=report, states=state)
+    seeds, name = range(loaded.sweep.seeds), f"sweep {point}"
+    with progress(name, len(seeds) * loaded.train.epochs, "epoch") as done:
+        models, _ = fit_seeds(
+            loaded.recipe("npvae", z_dim),
+            seeds,
+            train.images,
+            on_epoch=lambda epoch: done(seed=epoch.seed),
+            states=state,
+        )
     classifiers = [one.to(device) for one in load_classifiers(classifier)]
     yardstick, tables = Yardstick(classifiers, train, test, loaded.measure), []
     for seed, model in models.items():
-        print(f"sweep {point}: measuring seed {seed}", file=sys.stderr, flush=True)
+        print(f"{name}: measuring seed {seed}", file=sys.stderr, flush=True)
         values = measure(model, yardstick, reference, seed=seed).values
         calibrated = calibration(model, train.images, test.images, seed=loaded.measure.seed)
         values |= {Eye(name): value for name, value in calibrated.items()}

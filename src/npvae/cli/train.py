@@ -1,6 +1,5 @@
 """``npvae train`` and ``npvae replicate``."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, ParamsFile, State, ZDim
+from npvae.cli.progress import progress
 
 if TYPE_CHECKING:
     from npvae.params import Params
@@ -58,7 +58,6 @@ def _train(
     state: Path,
 ) -> None:
     import pandas as pd
-    from tqdm import tqdm
 
     from npvae import machine
     from npvae.data.images import load_train_images
@@ -80,22 +79,10 @@ def _train(
     print(f"{model} Z={z_dim}: {machine.sentence(made)}", file=sys.stderr, flush=True)
     if warning := machine.warning(recipe.train.precision, device):
         print(f"{model} Z={z_dim}: {warning}", file=sys.stderr, flush=True)
-    terminal = sys.stderr.isatty()
-    with (
-        Path(os.devnull).open("w") as nowhere,
-        tqdm(
-            total=len(seeds) * recipe.train.epochs,
-            desc=f"{model} Z={z_dim}",
-            unit="epoch",
-            file=sys.stderr if terminal else nowhere,
-        ) as progress,
-    ):
+    with progress(f"{model} Z={z_dim}", len(seeds) * recipe.train.epochs, "epoch") as done:
 
         def report(epoch: Epoch) -> None:
-            progress.set_postfix(seed=epoch.seed, negative_elbo=f"{epoch.reconstruction + epoch.kl:.1f}")
-            progress.update()
-            if not terminal:  # a log gets lines instead of a bar
-                print(progress, file=sys.stderr, flush=True)
+            done(seed=epoch.seed, negative_elbo=f"{epoch.reconstruction + epoch.kl:.1f}")
 
         models, records = fit_seeds(recipe, seeds, images.to(device), on_epoch=report, states=state)
     save_models(checkpoint, models, recipe, made)

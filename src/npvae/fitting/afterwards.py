@@ -81,7 +81,7 @@ def fit_x(
         bfloat16=machine.resolve(precision, images.device) == "bfloat16",
         learning_rate=fitting.learning_rate,
     )
-    schedule = CosineAnnealingLR(optimiser._adam, fitting.epochs * steps)
+    schedule = CosineAnnealingLR(optimiser.adam, fitting.epochs * steps)
     working = optimiser.working.train()
     encoder, kernel = working["x_encoder"], cast(Kernel, working["kernel"])
     shuffler = torch.Generator().manual_seed(seed)

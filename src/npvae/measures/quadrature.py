@@ -65,9 +65,8 @@ def _grid(space: XSpace, fineness: int) -> tuple[Tensor, Tensor]:
     kernel = (-0.5 * (around / fineness).square().sum(-1).double()).exp()
     # a pair of whole numbers as one: rows of one column are sorted much faster
     wide = 2**31
-    squares, which = torch.unique(
-        (occupied[:, None] + around).flatten(0, 1) @ around.new_tensor([wide, 1]), return_inverse=True
-    )
+    rows, columns = (occupied[:, None] + around).flatten(0, 1).unbind(-1)
+    squares, which = torch.unique(rows * wide + columns, return_inverse=True)
     mass = torch.zeros(len(squares), dtype=torch.float64, device=centres.device)
     mass.index_add_(0, which, (images[:, None] * kernel).flatten())
     first = (squares + wide // 2).div(wide, rounding_mode="floor")

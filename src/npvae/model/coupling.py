@@ -62,7 +62,7 @@ def joint(mu: Tensor, sigma: Tensor, x: Tensor, kernel: Kernel, gradient: Gradie
     if gradient == "x":
         mu, sigma = mu.detach(), sigma.detach()
     factor = _factor(cast(CovarianceKernel, kernel).covariance(x))
-    inverse = torch.cholesky_inverse(factor)
+    inverse = _inverse(factor)
     trace = inverse.diagonal(dim1=-2, dim2=-1)[..., None] * sigma.square()
     quadratic = mu * (inverse @ mu)
     log_determinant = 2 * factor.diagonal(dim1=-2, dim2=-1).log()[..., None]
@@ -82,7 +82,7 @@ def leave_one_out(z: Tensor, x: Tensor, kernel: CovarianceKernel) -> tuple[Tenso
         x: ``[..., B, Dx]``.
         kernel: the covariance.
     """
-    inverse = torch.cholesky_inverse(_factor(kernel.covariance(x)))
+    inverse = _inverse(_factor(kernel.covariance(x)))
     variance = 1 / inverse.diagonal(dim1=-2, dim2=-1)[..., None]
     return z - inverse @ z * variance, variance
 
@@ -91,6 +91,13 @@ def _factor(covariance: Tensor) -> Tensor:
     """The Cholesky factor, or NaN: an exception would have to wait for a GPU at every step."""
     factor, wrong = torch.linalg.cholesky_ex(covariance)
     return factor.masked_fill((wrong != 0)[..., None, None], torch.nan)
+
+
+def _inverse(factor: Tensor) -> Tensor:
+    """Of a covariance, from its factor; ``torch.cholesky_inverse`` can't be captured in a CUDA graph."""
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    half = torch.linalg.solve_triangular(factor, identity, upper=False)
+    return half.mT @ half
 
 
 def _seen(mu: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ class MasterAdam(Generic[Model]):
 
     Attributes:
         working: the model to compute the loss with; ``model`` itself unless it computes in bfloat16.
+        adam: takes the steps; for a schedule of its rate.
     """
 
     def __init__(self, model: Model, *, bfloat16: bool = False, learning_rate: float) -> None:
@@ -48,7 +49,7 @@ class MasterAdam(Generic[Model]):
                 if isinstance(module, Perceptron):
                     module.to(torch.bfloat16)
         self._weights = list(self.working.parameters())
-        self._adam = torch.optim.Adam(
+        self.adam = torch.optim.Adam(
             [self._flat], lr=learning_rate, fused=True, capturable=self._flat.is_cuda
         )
 
@@ -61,7 +62,7 @@ class MasterAdam(Generic[Model]):
             else:
                 gradient.copy_(weight.grad)
                 weight.grad = None
-        self._adam.step()
+        self.adam.step()
         self._share()
 
     @torch.no_grad()
@@ -76,7 +77,7 @@ class MasterAdam(Generic[Model]):
 
     def state(self) -> dict[str, Tensor]:
         """The weights and Adam's moments and count; only after a step."""
-        return {"weights": self._flat.detach(), **self._adam.state_dict()["state"][0]}
+        return {"weights": self._flat.detach(), **self.adam.state_dict()["state"][0]}
 
     @torch.no_grad()
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -84,5 +85,5 @@ class MasterAdam(Generic[Model]):
         moments = dict(state)
         self._flat.copy_(moments.pop("weights"))
         self._share()
-        groups = self._adam.state_dict()["param_groups"]
-        self._adam.load_state_dict({"state": {0: moments}, "param_groups": groups})
+        groups = self.adam.state_dict()["param_groups"]
+        self.adam.load_state_dict({"state": {0: moments}, "param_groups": groups})

@@ -46,8 +46,8 @@ def stack(models: Sequence[VAE]) -> VAE:
                 module.register_module(name, StackedLinear(len(models), child))
             else:
                 for key, weight in child.named_parameters(recurse=False):
-                    many = weight.detach().expand(len(models), *weight.shape)
-                    child.register_parameter(key, nn.Parameter(many.clone()))
+                    many = torch.stack([weight.detach()] * len(models))
+                    child.register_parameter(key, nn.Parameter(many))
     states = [model.state_dict() for model in models]
     stacked.load_state_dict({name: torch.stack([state[name] for state in states]) for name in states[0]})
     return stacked

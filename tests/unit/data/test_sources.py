@@ -512,6 +512,13 @@ def test_without_labels_all_are_zero(kind: str, cells: Arrays, tmp_path: Path) -
     assert not look(tmp_path / "cells").labelled
 
 
+def test_one_label_tells_nothing_and_stays_what_it_is(cells: Arrays, tmp_path: Path) -> None:
+    source = zipfile_of(cells | {"train_labels": np.full(7, 3)}, tmp_path / "cells.npz")
+    assert not take(tmp_path / "cells", source).labelled
+    assert not look(tmp_path / "cells").labelled
+    assert read_idx(tmp_path / "cells" / "train-labels-idx1-ubyte").tolist() == [3] * 7
+
+
 WRONG: dict[str, tuple[Arrays, str]] = {
     "floats": ({"train_images": np.zeros((7, 3, 5))}, r"train_images is of type float64 and not uint8"),
     "flat": ({"test_images": np.zeros((4, 15), np.uint8)}, r"test_images has shape \[4, 15\]"),

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from npvae import machine, settings
 from npvae.data.images import Split, grey
 from npvae.errors import NpvaeError
+from npvae.measures import classifier as module
 from npvae.measures.classifier import (
     Classifier,
     accuracy,
@@ -20,12 +22,12 @@ from npvae.measures.classifier import (
 from npvae.settings import Precision
 
 
-def bars(count: int, seed: int) -> Split:
-    """Noisy images with a bright column, the digit says which."""
+def bars(count: int, seed: int, shape: tuple[int, int] = (28, 28), classes: int = 10) -> Split:
+    """Noisy images with a bright column, the label says which."""
     noise = torch.Generator().manual_seed(seed)
-    labels = torch.randint(10, (count,), generator=noise)
-    images = torch.rand(count, 28, 28, generator=noise) * 0.3
-    images[torch.arange(count), :, 2 * labels + 4] = 1
+    labels = torch.randint(classes, (count,), generator=noise)
+    images = torch.rand(count, *shape, generator=noise) * 0.3
+    images[torch.arange(count), :, 2 * labels + (4 if shape[1] == 28 else 0)] = 1
     return Split(images.flatten(1), labels)
 
 
@@ -40,6 +42,69 @@ def test_features_are_what_the_last_layer_sees() -> None:
     features = classifier.features(images)
     assert features.shape == (3, 64)
     torch.testing.assert_close(classifier(images), features @ classifier.head.weight.T + classifier.head.bias)
+
+
+class OfMnist(nn.Module):
+    """The classifier of 28 x 28 and ten digits, layer by layer, whatever the sizes asked for."""
+
+    def __init__(self, shape: object = None, classes: object = None) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Unflatten(1, (1, 28, 28)),
+            *(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(32 * 7 * 7, 64), nn.ReLU()),
+        )
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(grey(images)))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_of_mnists_images_it_is_to_the_bit_what_it_was_for_no_others(
+    precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, how = bars(300, 0), options(precision=precision)
+    trained = fit_classifier(train, how, seed=3)
+    monkeypatch.setattr(module, "Classifier", OfMnist)
+    expected = fit_classifier(train, how, seed=3)
+    assert trained.state_dict().keys() == expected.state_dict().keys()
+    for name, weights in expected.state_dict().items():
+        assert trained.state_dict()[name].equal(weights), name
+    assert trained(train.images).equal(expected(train.images))
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((8, 8), 4), ((13, 9), 5), ((9, 28), 2), ((1, 3), 2), ((2, 7), 3), ((64, 5), 3)]
+)
+def test_it_learns_from_images_of_any_shape_with_any_number_of_labels(
+    shape: tuple[int, int], classes: int, tmp_path: Path
+) -> None:
+    train, test = bars(300, 0, shape, classes), bars(100, 1, shape, classes)
+    classifier = fit_classifier(train, options(epochs=5), shape=shape, batch_size=16)
+    assert classifier.features(test.images).shape == (100, 64)
+    assert probabilities(classifier, test.images).shape == (100, classes)
+    assert accuracy(classifier, test) > 0.95
+    save_classifiers(tmp_path / "some", [Classifier(shape, classes), classifier])
+    _, read = load_classifiers(tmp_path / "some")
+    assert read.shape == shape
+    assert read(test.images).equal(classifier(test.images))
+
+
+def test_no_classifiers_are_saved_and_read_as_none(tmp_path: Path) -> None:
+    save_classifiers(tmp_path / "none", [])
+    assert load_classifiers(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("stated", ["[100000, 100000]", "[14, 14]", "[28]", "[0, 28]", "28", "null", "[28,"])
+def test_a_file_that_states_another_shape_than_its_weights_have_is_refused(
+    stated: str, tmp_path: Path
+) -> None:
+    weights = nn.ModuleList([Classifier()]).state_dict()
+    save_file(weights, tmp_path / "lying", {"image_shape": stated})
+    with pytest.raises(NpvaeError, match="lying: not classifiers"):
+        load_classifiers(tmp_path / "lying")
 
 
 def test_probabilities_are_the_softmax_of_the_logits() -> None:

@@ -65,6 +65,16 @@ def test_all_measures_follow_their_definitions(embedded: tuple[Split, Split, Ten
         assert accuracy == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("labels", [torch.zeros(50, dtype=torch.long), torch.arange(50)])
+def test_where_no_image_has_a_neighbour_of_another_or_of_its_own_label_there_is_no_silhouette(
+    labels: Tensor, embedded: tuple[Split, Split, Tensor, Tensor]
+) -> None:
+    _, test, _, points = embedded
+    whole = map_measures(test, points, subset=40, seed=3)
+    found = map_measures(Split(test.images, labels), points, subset=40, seed=3)
+    assert found == {"trustworthiness": whole["trustworthiness"]}
+
+
 def test_a_map_of_bytes_is_measured_as_one_of_their_grey_values(
     embedded: tuple[Split, Split, Tensor, Tensor],
 ) -> None:

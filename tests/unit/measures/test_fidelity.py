@@ -70,6 +70,11 @@ def test_label_distance_is_one_for_disjoint_digits_and_counts_samples_relatively
     assert label_distance(torch.eye(10)[[4, 4, 7, 7]], torch.tensor([7, 4])) == 0
 
 
+def test_label_distance_knows_labels_that_no_sample_can_be_told_to_have() -> None:
+    assert label_distance(torch.eye(3)[[0, 1, 1, 2]], torch.tensor([0, 1, 1, 6])) == pytest.approx(0.25)
+    assert label_distance(torch.eye(12)[[11, 11]], torch.tensor([11])) == 0
+
+
 @pytest.mark.parametrize("rows", [1, 7, 29])
 def test_mmd_does_not_depend_on_the_rows_taken_at_a_time(rows: int) -> None:
     a, b = torch.randn(2, 29, 3, generator=torch.Generator().manual_seed(0))

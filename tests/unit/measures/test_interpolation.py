@@ -56,7 +56,7 @@ def test_pairs_are_as_many_as_asked_for_where_one_digit_prevails() -> None:
 
 
 def test_one_digit_has_no_pairs() -> None:
-    with pytest.raises(NpvaeError, match="one digit"):
+    with pytest.raises(NpvaeError, match="one label"):
         random_pairs(torch.ones(10, dtype=torch.long), 5, seed=0)
 
 

@@ -110,6 +110,56 @@ def test_each_model_has_the_measures_that_make_sense_of_it(
     assert not by_second & by_none
 
 
+UNLABELLED = (Split(TRAIN.images, torch.zeros(120).long()), Split(TEST.images, torch.zeros(50).long()))
+
+
+@pytest.mark.parametrize("name", ["vae", "npvae"])
+def test_without_labels_what_needs_none_is_measured_and_is_the_same(
+    name: ModelName, yardstick: Yardstick
+) -> None:
+    model = model_of(name, 2)
+    labelled = measure(model, yardstick, ALL, seed=0)
+    found = measure(model, Yardstick([], *UNLABELLED, SIZES), ALL, seed=0)
+    told = ("digit_accuracy", "silhouette", "confidence", "entropy", "label_distance", "changes", "midpoint")
+    needing = {
+        eye
+        for eye in labelled.values
+        if eye.classifier is not None or any(word in eye.measure for word in told)
+    }
+    assert set(found.values) == set(labelled.values) - needing
+    assert not [item for item in found.items if any(word in item for word in told)]
+    paths = ("linear_", "slerp_")  # between other pairs of images
+    for eye, value in found.values.items():
+        if not eye.measure.startswith(paths):
+            assert value == labelled.values[eye], eye
+
+
+def test_without_labels_paths_run_between_any_two_images() -> None:
+    model, yardstick = model_of("vae"), Yardstick([], *UNLABELLED, SIZES)
+    pairs = random_pairs(torch.arange(120), 6, seed=2)
+    mu, _ = posterior(model, TRAIN.images)
+    with torch.no_grad():
+        between = model.decode(line(*mu[pairs.T], 3)).sigmoid()
+    expected, none = yardstick.path(between, pairs, seed=1)
+    assert none is None
+    found = measured(model, yardstick)
+    assert found["linear_z_unevenness"] == pytest.approx(averages(expected)["unevenness"], rel=1e-4)
+    assert found["linear_z_nearest"] == pytest.approx(averages(expected)["nearest"], rel=1e-4)
+
+
+def test_what_goes_through_x_is_measured_with_the_length_scales_asked_for(yardstick: Yardstick) -> None:
+    model = model_of("npvae")
+    both = measure(model, yardstick, FEW, seed=1)
+    found = measure(model, yardstick, FEW, seed=1, length_scales=["leave-one-out"])
+    learned = {eye for eye in both.values if eye.measure in OF_X and not eye.measure.endswith("_loo")}
+    assert found.values == {eye: value for eye, value in both.values.items() if eye not in learned}
+    assert both.items.keys() - found.items.keys() == {
+        "reconstruction_from_x",
+        "negative_log_likelihood_x",
+        "linear_x_midpoint_confidence",
+    }
+
+
 @pytest.mark.parametrize("name", ["vae", "npvae"])
 def test_items_are_what_measures_are_the_mean_of(name: ModelName, yardstick: Yardstick) -> None:
     found = measure(model_of(name), yardstick, ALL, seed=0)

@@ -245,7 +245,10 @@ def test_without_weight_the_match_trains_nothing_and_the_vae_is_the_plain_one() 
     before = state(free)
     for model, weight in ((vae, 1), (free, 0), (tied, 10)):
         fit(model, images, training(epochs=1, batch_size=10), Objective(match_weight=weight), seed=0)
-    assert same(state(vae), state(free))
+    for name, weight in state(
+        vae
+    ).items():  # Adam's vectors end elsewhere, which may round one weight otherwise
+        torch.testing.assert_close(state(free)[name], weight, rtol=1e-6, atol=1e-8)
     assert torch.equal(before["x_encoder.0.weight"], free.state_dict()["x_encoder.0.weight"])
     assert not same(state(vae), state(tied))
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from npvae.errors import NpvaeError
+from npvae.model.checkpoint import digest
 from npvae.model.objective import loss, terms
 from npvae.model.vae import VAE, build
 from npvae.settings import Gradient, ModelName, Network, Objective, Training
@@ -155,3 +156,9 @@ def test_a_stack_is_trained_by_the_objective_that_is_asked_for(gradient: Gradien
         return sum(one.square().sum().item() for one in moved) ** 0.5
 
     assert distance(stacked, alone) < 0.001 * distance(other, alone)
+
+
+def test_a_stack_of_one_has_weights_that_can_be_saved() -> None:
+    stacked = stack(models("npvae", seeds=1))
+    digest(stacked.state_dict())
+    assert all(weight.stride(-1) == 1 for weight in stacked.parameters())

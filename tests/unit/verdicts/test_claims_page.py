@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from npvae.figures.evidence import draw
 from npvae.verdicts.claims import CLAIMS, READINGS, Judged, Reading, judge_claims
 from npvae.verdicts.page import MARKS, claims_page
 from npvae.verdicts.record import claims_data
-from npvae.verdicts.tables import Measures, Term
+from npvae.verdicts.tables import BY_LABEL, Measures, Term
 
 MadeUp = Callable[..., Measures]
 ORIGIN = ["Trained in bfloat16 on A, 2 threads.", "Measured in float32 on B, 1 thread."]
@@ -165,6 +166,31 @@ def test_without_verdicts_the_page_says_why(made_up: MadeUp, few: dict[str, Any]
     json.dumps(data, allow_nan=False)
     for word in ("supported", "contradicted", "undecided"):
         assert f"**{word}**" not in page
+
+
+def test_without_labels_the_page_says_what_is_left_out_and_why(
+    tables: Callable[..., tuple[pd.DataFrame, dict[Term, pd.Series]]],
+) -> None:
+    table_, items = tables(CHANGES)
+    told = table_["measure"].map(lambda name: BY_LABEL.fullmatch(name) is not None)
+    items = {term: values for term, values in items.items() if not BY_LABEL.fullmatch(term.measure)}
+    measures = Measures(table_[~told], items, {"sample_nearest": 6.0}, "the images of cells have no labels")
+    page, data = page_of(measures), data_of(measures)
+    assert "**Without what needs labels: the images of cells have no labels.**" in page
+    rows = table(page, "# The paper's claims")
+    assert [row["verdict"].split("<br>")[0].replace("\N{NO-BREAK SPACE}", " ") for row in rows] == [
+        "⚫ **no verdict**",
+        f"{MARKS['mixed']} **mixed**",
+        f"{MARKS['contradicted']} **contradicted**",
+        "⚫ **no verdict**",
+        "⚫ **no verdict**",
+    ]
+    assert [row["what would change it"] == "labels" for row in rows] == [True, False, False, True, True]
+    assert "# Appendix" not in page
+    assert "digit_accuracy" not in page.partition("# Other embeddings")[0]
+    assert data["unlabelled"] == "the images of cells have no labels"
+    # the evidence is drawn of what there is
+    draw(json.loads(json.dumps(data, allow_nan=False)))
 
 
 def test_without_the_advised_setting_its_columns_are_left_out(made_up: MadeUp) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from npvae.data.images import Split
+from npvae.errors import NpvaeError
 from npvae.measures.classifier import Classifier
 from npvae.measures.suite import measure
 from npvae.measures.tables import items_table, values_table
@@ -15,7 +16,7 @@ from npvae.model.vae import build
 from npvae.settings import Measuring, ModelName, Network, Objective
 from npvae.verdicts.claims import READINGS, Reading, judge_claims
 from npvae.verdicts.first_rules import first_verdicts
-from npvae.verdicts.tables import Measures, Term, read_items, read_measures
+from npvae.verdicts.tables import BY_LABEL, Measures, Term, read_items, read_measures
 
 SIZES = Measuring(
     neighbours=3,
@@ -36,11 +37,25 @@ def split(count: int, seed: int) -> Split:
     return Split(images, torch.randint(10, (count,), generator=noise))
 
 
+def without_labels(split: Split) -> Split:
+    return Split(split.images, torch.zeros_like(split.labels))
+
+
 @pytest.fixture(scope="module")
 def measures(tmp_path_factory: pytest.TempPathFactory) -> Measures:
+    classifiers = [Classifier().eval(), Classifier().eval()]
+    yardstick = Yardstick(classifiers, split(60, 0), split(30, 1), SIZES)
+    return measured(yardstick, tmp_path_factory.mktemp("measures"))
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Measures:
+    yardstick = Yardstick([], *map(without_labels, (split(60, 0), split(30, 1))), SIZES)
+    return measured(yardstick, tmp_path_factory.mktemp("unlabelled"), "no labels")
+
+
+def measured(yardstick: Yardstick, folder: Path, why: str | None = None) -> Measures:
     """Two untrained models of each kind at Z = 2 and 3, measured, written and read."""
-    folder: Path = tmp_path_factory.mktemp("measures")
-    yardstick = Yardstick([Classifier().eval(), Classifier().eval()], split(60, 0), split(30, 1), SIZES)
     tables: list[pd.DataFrame] = []
     items: dict[Term, pd.Series] = {}
     for model in MODELS:
@@ -57,7 +72,7 @@ def measures(tmp_path_factory: pytest.TempPathFactory) -> Measures:
             by_image.to_parquet(folder / "items.parquet", index=False)
             tables.append(read_measures(folder / "values.csv", seeds=2, classifiers=2))
             items |= read_items(folder / "items.parquet", model, z_dim)
-    return Measures(pd.concat(tables, ignore_index=True), items, yardstick.real_images())
+    return Measures(pd.concat(tables, ignore_index=True), items, yardstick.real_images(), why)
 
 
 @pytest.mark.parametrize("reading", READINGS, ids=lambda reading: reading.name)
@@ -70,6 +85,51 @@ def test_every_condition_finds_its_measures(measures: Measures, reading: Reading
             seen = found.condition.first.measure.removesuffix("_loo")
             by_classifier = seen.startswith(("sample_mmd2", "sample_conf", "sample_label")) or "_mid" in seen
             assert ("classifiers" in sources) is (by_classifier and "pixels" not in seen)
+
+
+def test_without_labels_exactly_the_measures_that_need_them_are_missing(
+    measures: Measures, unlabelled: Measures
+) -> None:
+    told = {term for term in measures.terms if BY_LABEL.fullmatch(term.measure)}
+    assert unlabelled.terms.keys() == measures.terms.keys() - told
+    assert unlabelled.real.keys() == {name for name in measures.real if not BY_LABEL.fullmatch(name)}
+
+
+@pytest.mark.parametrize("reading", READINGS, ids=lambda reading: reading.name)
+def test_without_labels_the_conditions_that_need_none_are_judged(
+    measures: Measures, unlabelled: Measures, reading: Reading
+) -> None:
+    judged = judge_claims(unlabelled, reading)
+    names = [[found.condition.first.measure.removesuffix("_loo") for found in one.primary] for one in judged]
+    assert names == [[], ["reconstruction"] * 2, ["reconstruction_from_x"], [], []]
+    assert [one.verdict for one in judged if not one.primary] == ["no verdict"] * 3
+    secondary = {
+        found.condition.first.measure.removesuffix("_loo") for one in judged for found in one.secondary
+    }
+    assert secondary == {
+        "reconstruction",
+        "reconstruction_from_x",
+        "negative_log_likelihood",
+        "negative_log_likelihood_x",
+        "sample_mmd2_pixels",
+        "sample_nearest",
+        "linear_x_nearest",
+    }
+    whole = judge_claims(measures, reading)
+    kept = [
+        [f.condition for f in one.secondary if not BY_LABEL.fullmatch(f.condition.first.measure)]
+        for one in whole
+    ]
+    assert [[found.condition for found in one.secondary] for one in judged] == kept
+
+
+def test_measures_that_no_labels_excuse_are_missed(unlabelled: Measures) -> None:
+    rows = unlabelled._table
+    cut = Measures(
+        rows[rows["measure"] != "reconstruction_from_x"], unlabelled._items, unlabelled.real, "none"
+    )
+    with pytest.raises(NpvaeError, match="reconstruction_from_x of npvae at Z = 3: missing"):
+        judge_claims(cut, READINGS[0])
 
 
 def test_the_first_rules_find_their_measures(measures: Measures) -> None:

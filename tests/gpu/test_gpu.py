@@ -1,14 +1,18 @@
 """What only a GPU does: the captured step, its precision, and results that are the CPU's to rounding."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
-from npvae import machine
+from npvae import NPVAE, machine
+from npvae.cli import app
 from npvae.data.images import Split, load_train_images, random_subset
 from npvae.fitting.afterwards import fit_x
 from npvae.latent.spaces import XSpace, space_of
@@ -32,6 +36,7 @@ from npvae.settings import (
 from npvae.training.history import Epoch
 from npvae.training.loop import fit, run
 from npvae.training.stacked import fit_stacked, stack, unstack
+from tests.pipeline.project import SMALL, Project
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -226,6 +231,48 @@ def test_prediction_through_x_is_the_cpus() -> None:
         with torch.no_grad():
             found.append(space.decode(space.train_points[:100]).cpu())
     torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
+
+
+def test_every_command_of_the_pipeline_runs(
+    mnist: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the stages call them, on a subset."""
+    shutil.copy(root / "params.yaml", tmp_path)
+    Project(tmp_path, {}).edit(SMALL)
+    monkeypatch.chdir(tmp_path)
+
+    def npvae(command: str) -> None:
+        done = CliRunner().invoke(app, [*command.split(), "--data", str(mnist)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+
+    npvae("classifier --checkpoint classifier --output classifier.json")
+    npvae("real --classifier classifier --output real.json")
+    for model in ("vae", "npvae"):
+        of = f"--model {model} --z-dim 5"
+        npvae(f"train {of} --checkpoint {model} --history h.csv --state s")
+        npvae(f"replicate {of} --checkpoint {model}-rest --history h.csv --state s")
+        checkpoints = f"--checkpoint {model} --checkpoint {model}-rest --classifier classifier"
+        npvae(f"measure {of} {checkpoints} --output m.csv --items m.parquet --means m.json")
+    npvae("advise --z-dim 5 --plain vae --checkpoint advised --history h.csv")
+    for model in ("vae", "npvae", "advised"):
+        of = f"--model {model} --z-dim 5 --checkpoint {model}"
+        npvae(f"embed {of} --output e.parquet")
+        npvae(f"interpolate {of} --output i.npz")
+        npvae(f"explorer-part {of} --output x.npz")
+    npvae("generate --model npvae --z-dim 5 --checkpoint npvae --output g.npz")
+    for change in ("default", "npvae.divergence=joint"):
+        npvae(f"sweep-point --point z5-{change} --classifier classifier --output p.csv --state s")
+    assert torch.cuda.get_device_name() in Path("m.json").read_text()
+
+
+def test_the_estimator_runs(tmp_path: Path) -> None:
+    images = images_of(200).cpu().numpy().reshape(-1, 28, 28)
+    model = NPVAE(z_dim=4, hidden_units=16, epochs=2, batch_size=50).fit(images)
+    x = model.transform(images)
+    model.save(tmp_path / "model.safetensors")
+    again = NPVAE.load(tmp_path / "model.safetensors")
+    np.testing.assert_allclose(again.transform(images), x, rtol=1e-3, atol=1e-3)
+    assert model.inverse_transform(x[:3]).shape == model.sample(3).shape == (3, 28, 28)
 
 
 def test_a_gpu_out_of_memory_ends_in_a_sentence(mnist: Path, root: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Numbers that a document quotes, filled in from the results: nobody types one, and none grows old.
 
 A quotation stands between two comments, which no viewer shows, and names its file:
-``<!--=FILE.json mean.kl .1f-->19.5<!--/-->`` is a value by its keys, with a format,
+``<!--=FILE.json mean.kl .1f-->19.5<!--/-->`` is a value by its keys, with a format (for a space in a key, ``_``),
 ``<!--=FILE.csv method=PCA,measure=kl .2f-->…<!--/-->`` the ``value`` of a table's row, and
 ``<!--=FILE.md table-->…<!--/-->`` the first table of a page.
 """
@@ -64,5 +64,8 @@ def _of_table(path: Path, key: str) -> float:
 def _of_data(path: Path, key: str) -> object:
     value = json.loads(path.read_text())
     for part in key.split("."):
-        value = value[int(part)] if isinstance(value, list) else value[part]
+        if isinstance(value, list):
+            value = value[int(part)]
+        else:
+            value = value[part if part in value else part.replace("_", " ")]
     return value

@@ -11,7 +11,7 @@ from npvae.provenance.quotes import filled
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    data = {"mean": {"accuracy": 0.8594, "kl": 19.46}, "claims": [{"verdict": "mixed"}]}
+    data = {"mean": {"accuracy": 0.8594, "kl": 19.46}, "claims": [{"verdict": "mixed", "se of it": 2}]}
     (tmp_path / "a.json").write_text(json.dumps(data))
     (tmp_path / "a.md").write_text("# Title\n\n| a |\n|---|\n| b |\n\nrest | no\n\n| c |\n")
     (tmp_path / "none.md").write_text("# Title\n")
@@ -25,6 +25,7 @@ def results(tmp_path: Path) -> Path:
         ("a.json mean.accuracy .1%", "85.9 %"),
         ("a.json mean.kl .1f", "19.5"),
         ("a.json claims.0.verdict", "mixed"),
+        ("a.json claims.0.se_of_it .1f", "2.0"),
         ("a.csv method=t-SNE_of_it,measure=kl .2f", "0.96"),
         ("a.md table", "\n\n| a |\n|---|\n| b |\n\n"),
     ],

@@ -1,7 +1,7 @@
 """Numbers that a document quotes, filled in from the results: nobody types one, and none grows old.
 
 A quotation stands between two comments, which no viewer shows, and names its file:
-``<!--=FILE.json mean.kl .1f-->19.5<!--/-->`` is a value by its keys, with a format (for a space in a key, ``_``),
+``<!--=FILE.json mean.kl .1f-->19.5<!--/-->`` is a value by its keys (``_`` for a space), with a format,
 ``<!--=FILE.csv method=PCA,measure=kl .2f-->…<!--/-->`` the ``value`` of a table's row, and
 ``<!--=FILE.md table-->…<!--/-->`` the first table of a page.
 """

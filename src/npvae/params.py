@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from npvae.errors import NpvaeError
 from npvae.settings import (
+    TRUSTED,
     Classifier,
     Count,
     Data,
@@ -137,20 +138,32 @@ class Params(Settings):
     def _consistent(self) -> "Params":
         if left_out := set(self.measured) - set(self.models):
             raise ValueError(f"measured: {', '.join(left_out)} is not among the models")
-        if self.train.batch_size > self.data.train_images:
-            raise ValueError("train.batch_size is larger than data.train_images")
+        self._require_images()
         if len(set(self.figures.interpolate)) == 1:
             raise ValueError("figures.interpolate: names one image twice")
         if max(self.figures.interpolate) >= self.data.train_images:
             raise ValueError(
                 f"figures.interpolate: an index is not below data.train_images = {self.data.train_images}"
             )
-        if self.predict.reference_images > self.data.train_images:
-            raise ValueError("predict.reference_images is larger than data.train_images")
         self._require_points()
-        if self.measure.neighbours > self.data.train_images:
-            raise ValueError("measure.neighbours is larger than data.train_images")
         return self
+
+    def _require_images(self) -> None:
+        """That there are as many as everything takes."""
+        taken = {
+            "train.batch_size": self.train.batch_size,
+            "predict.reference_images": self.predict.reference_images,
+            "measure.neighbours": self.measure.neighbours,
+        }
+        if larger := [name for name, count in taken.items() if count > self.data.train_images]:
+            several = "is" if len(larger) == 1 else "are"
+            raise ValueError(
+                f"{' and '.join(larger)} {several} larger than data.train_images = {self.data.train_images}"
+            )
+        if self.data.test_images < TRUSTED:
+            raise ValueError(
+                f"data.test_images: {self.data.test_images} are too few to measure by: {TRUSTED} at least"
+            )
 
     def _require_points(self) -> None:
         points = [split_point(point) for point in self.sweep.points]

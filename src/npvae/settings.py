@@ -21,6 +21,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 # Data sets of MNIST's form: 60,000 training and 10,000 test images, 28 x 28; any other name is a user's own
 CATALOGUE = ("mnist", "fashion-mnist", "kmnist")
 MNIST_TRAIN, MNIST_TEST, MNIST_SHAPE = 60_000, 10_000, (28, 28)
+TRUSTED = 12  # images at least for trustworthiness: with 5 neighbours it needs over 10
 
 
 class Settings(BaseModel):
@@ -220,8 +221,8 @@ class Measuring(Settings):
     samples: Annotated[int, Field(ge=2)] = 2_000
     mixture_components: Count = 10
     importance_samples: Count = 100
-    likelihood_images: Count = 500
-    subset: Annotated[int, Field(ge=12)] = 2_000  # trustworthiness with 5 neighbours needs over 10 images
+    likelihood_images: Annotated[int, Field(ge=2)] = 500  # an interval over images needs two
+    subset: Annotated[int, Field(ge=TRUSTED)] = 2_000
     pairs: Annotated[int, Field(ge=2)] = 1_000
     steps: Annotated[int, Field(ge=2)] = 7
     seed: Seed = 0

@@ -16,12 +16,20 @@ from PIL import Image
 from npvae.explorer.page import page as make
 from npvae.explorer.part import part
 from npvae.latent.paths import arc, line
+from npvae.latent.spaces import space_of
+from npvae.model.vae import build
+from npvae.settings import Network
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def squares(case) -> np.ndarray:
+    """The case's images with their rows and columns."""
+    return case.images.numpy().reshape(-1, 28, 28)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +40,7 @@ def parts(case) -> dict[Any, dict[str, np.ndarray]]:
 @pytest.fixture(scope="module")
 def file(case, parts, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("explorer") / "explorer.html"
-    path.write_text(make(parts, case.images.numpy(), case.digits.numpy(), of=10_000))
+    path.write_text(make(parts, squares(case), case.digits.numpy(), of=10_000))
     return path
 
 
@@ -49,7 +57,7 @@ def opened(browser, file) -> Iterator[Any]:
     """Opens the page on a device; at the end nothing may have gone wrong, nor left the machine."""
     contexts, wrong = [], []
 
-    def open_on(device: dict[str, Any]) -> Any:
+    def open_on(device: dict[str, Any], file: Path = file) -> Any:
         context = browser.new_context(**device)
         contexts.append(context)
         tab = context.new_page()
@@ -221,7 +229,7 @@ def test_a_phone_can_tap_and_drag_and_shows_all_of_the_page(opened, case, parts)
 
 
 def test_the_page_is_the_same_each_time_and_names_no_address_but_the_papers(case, parts, file) -> None:
-    again = make(parts, case.images.numpy(), case.digits.numpy(), of=10_000)
+    again = make(parts, squares(case), case.digits.numpy(), of=10_000)
     once, twice = (
         re.sub(r'"p\d+"', '"p"', text) for text in (file.read_text(), again)
     )  # counted in a process
@@ -236,9 +244,45 @@ def test_the_settings_are_named_and_explained_where_there_are_two(opened, case, 
     assert [name.strip() for name in settings] == ["the paper's", "advised"]
     assert "fits X afterwards" in tab.locator("header").inner_text()
     two = {key: part for key, part in parts.items() if key[0] != "advised"}
-    alone = make(two, case.images.numpy(), case.digits.numpy(), of=10_000)
+    alone = make(two, squares(case), case.digits.numpy(), of=10_000)
     assert "fits X afterwards" not in alone
     assert 'value="advised"' not in alone
+
+
+@pytest.mark.parametrize("labels", [1, 14])
+def test_images_of_any_shape_with_any_number_of_labels_are_shown(opened, tmp_path, labels) -> None:
+    shape, noise = (5, 9), torch.Generator().manual_seed(0)
+    train, images = torch.randint(0, 256, (2, 60, 45), generator=noise, dtype=torch.uint8)
+    spaces = {
+        (model, 2): space_of(build(model, 2, Network(hidden_units=8), pixels=45, seed=0).eval(), train)
+        for model in ("vae", "npvae")
+    }
+    parts = {key: part(space, images) for key, space in spaces.items()}
+    told = np.arange(60) % labels
+    file = tmp_path / "cells.html"
+    file.write_text(make(parts, images.numpy().reshape(-1, *shape), told, of=60, data="cells"))
+    tab = opened(DESKTOP, file)
+    assert "real test image of cells" in tab.locator("header").inner_text()
+    move(tab, 0.4, 0.6)
+    where, image = place(tab)
+    box = tab.locator("#decoded").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(9 / 5, rel=0.05)
+    near(
+        pixels(tab.locator("#decoded")),
+        spaces["npvae", 2].decode(where),
+        float(parts["npvae", 2]["error"].max()),
+    )
+    near(pixels(tab.locator("#real")), images[image] / 255, 0)
+    drag(tab)
+    strip = tab.locator(".strip[data-path=x] canvas").all()
+    assert {len(pixels(cell)) for cell in strip} == {45}
+    legend = tab.locator(".legend li").all_inner_texts()
+    named = tab.locator("#nearest").inner_text()
+    if labels == 1:
+        assert (legend, named) == ([], "The nearest dot")
+    else:
+        assert legend == [str(label) for label in range(14)]
+        assert named == f"The nearest dot: label {told[place(tab)[1]]}"
 
 
 def test_two_models_with_one_decoder_carry_it_once(case, parts) -> None:
@@ -248,7 +292,5 @@ def test_two_models_with_one_decoder_carry_it_once(case, parts) -> None:
     other = same | {
         ("advised", 5): same["advised", 5] | {name: -same["advised", 5][name] for name in decoder}
     }
-    together, apart = (
-        len(make(some, case.images.numpy(), case.digits.numpy(), of=120)) for some in (same, other)
-    )
+    together, apart = (len(make(some, squares(case), case.digits.numpy(), of=120)) for some in (same, other))
     assert together < apart - 5_000

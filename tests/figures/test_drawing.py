@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import daft
@@ -46,7 +46,7 @@ def tables(*z_dims: int) -> dict[tuple[ModelName, int], pd.DataFrame]:
 
 
 def digits(count: int) -> np.ndarray:
-    return np.random.default_rng(2).random((count, 784))
+    return np.random.default_rng(2).random((count, 28, 28))
 
 
 def drawn2() -> Figure:
@@ -205,7 +205,7 @@ def test_figure2_panels_share_their_window() -> None:
 def test_figure2_thumbnails_lie_at_their_places(place: tuple[float, float], side: float) -> None:
     ink = np.zeros((28, 28))
     ink[:14, :7] = 1  # the upper part of the left edge
-    panel = figure2.draw(table("x"), np.array([place]), ink.reshape(1, 784), side, 500).axes[2]
+    panel = figure2.draw(table("x"), np.array([place]), ink[None], side, 500).axes[2]
     [image] = panel.images
     left, right, bottom, top = image.get_extent()
     rows, columns = np.nonzero(np.asarray(image.get_array()))
@@ -220,7 +220,7 @@ def test_figure2_thumbnails_lie_at_their_places(place: tuple[float, float], side
 
 def test_figure2_shows_and_counts_the_thumbnails_in_its_window() -> None:
     places = np.array([[0.0, 0.0], [3.0, 3.0], [40.0, 0.0], [0.0, -40.0]])
-    panel = figure2.draw(table("x"), places, np.ones((4, 784)), 0.5, 20).axes[2]
+    panel = figure2.draw(table("x"), places, np.ones((4, 28, 28)), 0.5, 20).axes[2]
     assert "2 places" in said(panel)
     assert "20-dim. Z" in said(panel)
     assert np.sum(panel.images[0].get_array()) == 2 * 784
@@ -283,11 +283,67 @@ def test_the_legend_names_each_digits_colour(name: str) -> None:
     assert colours == {str(digit): colour for digit, colour in enumerate(style.PALETTE)}
 
 
+@pytest.mark.parametrize("name", ["figure2", "figure3"])
+def test_without_labels_there_is_one_colour_and_no_legend(name: str) -> None:
+    embedding, others = (
+        table("x").assign(digit=0),
+        {key: one.assign(digit=0) for key, one in tables(2).items()},
+    )
+    figure = {
+        "figure2": lambda: figure2.draw(embedding, np.zeros((1, 2)), digits(1), 0.5, 500, "label"),
+        "figure3": lambda: figure3.draw(others, what="label"),
+    }[name]()
+    assert not figure.legends
+    for axes in figure.axes[:2]:
+        assert len(set(dots(axes).values())) == 1
+        assert "0" not in said(axes).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("labels", "named", "listed"), [((3, 200), 2, 2), (range(14), 14, 0), (range(30), 0, 0)]
+)
+def test_any_number_of_labels_have_each_a_colour_of_its_own(labels, named: int, listed: int) -> None:
+    embedding = table("x", train=600, test=600)
+    embedding["digit"] = np.resize(labels, 1200).astype(np.uint8)
+    figure = figure2.draw(embedding, np.zeros((1, 2)), digits(1), 0.5, 500, "label")
+    train, test, _ = figure.axes
+    assert len(set(dots(train).values())) == len(set(dots(test).values())) == len(labels)
+    assert len(set(map(str, labels)) & set(said(test).split("\n"))) == named
+    entries = [text.get_text() for legend in figure.legends for text in legend.texts]
+    assert entries == (["label", *map(str, labels)] if listed else [])
+
+
+def test_figure2_keeps_the_shape_of_thumbnails_that_are_no_squares() -> None:
+    panel = figure2.draw(table("x"), np.zeros((1, 2)), np.ones((1, 6, 3)), 0.6, 500).axes[2]
+    [image] = panel.images
+    left, right, bottom, top = image.get_extent()
+    rows, columns = np.nonzero(np.asarray(image.get_array()))
+    height, width = image.get_array().shape
+    x = np.interp([columns.min(), columns.max() + 1], [0, width], [left, right])
+    y = np.interp([rows.min(), rows.max() + 1], [0, height], [bottom, top])
+    assert (*x, *y) == pytest.approx((-0.15, 0.15, -0.3, 0.3), abs=0.051)  # to half a pixel
+    assert (x[1] - x[0], y[1] - y[0]) == pytest.approx((0.3, 0.6))
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (5, 9)])
+def test_figure4_keeps_the_shape_of_images_that_are_no_squares(shape: tuple[int, int]) -> None:
+    [axes] = figure4.draw({("vae", 2): np.ones((5, *shape)), ("npvae", 2): np.ones((5, *shape))}).axes
+    frames = [frame.get_bbox().extents for frame in axes.findobj(Rectangle) if frame.get_linewidth() < 1]
+    for image in axes.images:
+        left, right, bottom, top = image.get_extent()
+        assert (top - bottom) / (right - left) == pytest.approx(shape[0] / shape[1])
+        assert any(np.allclose(frame, (left, bottom, right, top)) for frame in frames)
+    extents = [image.get_extent() for image in axes.images]
+    assert all(first[1] < second[0] for first, second in pairwise(extents[:5]))
+    assert extents[0][2] > extents[5][3]
+
+
 def test_dots_are_drawn_in_one_shuffled_order() -> None:
     rows = table("x", train=0, test=1000).sort_values("digit")
     points, digit = rows[["x1", "x2"]].to_numpy(), rows["digit"].to_numpy()
     window = style.window(points, ratios=(1, 1))
-    once, again = (style.scatter(Figure().add_subplot(), points, digit, window) for _ in range(2))
+    colours = style.palette(digit)
+    once, again = (style.scatter(Figure().add_subplot(), points, digit, window, colours) for _ in range(2))
     assert np.array_equal(once.get_offsets(), again.get_offsets())
     assert once.get_rasterized()
     last = {tuple(colour) for colour in once.get_facecolors()[-100:].tolist()}
@@ -300,7 +356,7 @@ def test_figure4_sets_the_real_images_apart() -> None:
     shown = list(axes.images)
     assert len(shown) == 12
     for image, pixels in zip(shown, np.concatenate(list(rows.values())), strict=True):
-        assert np.array_equal(image.get_array(), pixels.reshape(28, 28))
+        assert np.array_equal(image.get_array(), pixels)
         assert image.get_interpolation() == "nearest"
         left, right, bottom, top = image.get_extent()
         assert right - left == pytest.approx(top - bottom)

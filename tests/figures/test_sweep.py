@@ -59,6 +59,15 @@ def panel(figure: Figure, measure: str) -> Axes:
     return figure.axes[list(MEASURES).index(measure)]
 
 
+def test_measures_that_were_not_taken_have_no_panel_and_no_column() -> None:
+    untold = ("reconstruction", "reconstruction_from_x", "negative_log_likelihood", "match_r2")
+    found = differences.differences(values()[lambda rows: rows["measure"].isin(untold)])
+    page = differences.page(found, seeds=3)
+    assert "digits told" not in page
+    assert "reconstruction from X" in page
+    assert len(sweep.draw(found).axes) == len(untold) + 1  # and the key
+
+
 @pytest.mark.parametrize("counts", [(3, 3), (3, 8), (2, 5)])
 def test_an_interval_is_scipys(counts: tuple[int, int]) -> None:
     random = np.random.default_rng(1)

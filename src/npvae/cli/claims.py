@@ -19,6 +19,9 @@ def claims(
     items: Annotated[str, typer.Option(help="The measures by image (parquet), as a pattern, too.")],
     means: Annotated[str, typer.Option(help="What else `npvae measure` wrote (JSON), as a pattern, too.")],
     real: Annotated[Path, typer.Option(help="The same measures of real images (JSON).")],
+    classifier: Annotated[
+        Path, typer.Option(help="What `npvae classifier` wrote (JSON): it says whether there are labels.")
+    ],
     comparators: Annotated[Path, typer.Option(help="Measures of other embeddings (CSV).")],
     page: Annotated[Path, typer.Option(help="Markdown file to write; shows figures/evidence.png beside it.")],
     output: Annotated[Path, typer.Option(help="JSON file to write.")],
@@ -36,7 +39,9 @@ def claims(
     from npvae.verdicts.record import claims_data
 
     loaded = load_params(params)
-    gathered, origin = _gather(loaded, measures, items, real), _origin(loaded, means)
+    unlabelled = json.loads(classifier.read_text()).get("why")
+    gathered = _gather(loaded, measures, items, real, unlabelled)
+    origin = _origin(loaded, means)
     judged = {
         reading: judge_claims(gathered, reading) for reading in READINGS if reading.model in gathered.models
     }
@@ -68,7 +73,7 @@ def evidence(
     style.save(evidence.draw(json.loads(claims.read_text())), *output)
 
 
-def _gather(params: "Params", measures: str, items: str, real: Path) -> "Measures":
+def _gather(params: "Params", measures: str, items: str, real: Path, unlabelled: str | None) -> "Measures":
     import json
 
     import pandas as pd
@@ -82,7 +87,8 @@ def _gather(params: "Params", measures: str, items: str, real: Path) -> "Measure
             path = one_of_each(measures, model, z_dim)
             tables.append(read_measures(path, seeds=params.seeds, classifiers=params.classifier.seeds))
             by_image |= read_items(one_of_each(items, model, z_dim), model, z_dim)
-    return Measures(pd.concat(tables, ignore_index=True), by_image, json.loads(real.read_text()))
+    table = pd.concat(tables, ignore_index=True)
+    return Measures(table, by_image, json.loads(real.read_text()), unlabelled)
 
 
 def _origin(params: "Params", pattern: str) -> list[str]:

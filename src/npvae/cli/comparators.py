@@ -43,10 +43,8 @@ def comparators(
         print(f"comparators: {name}", file=sys.stderr, flush=True)
         train_points, test_points = map(torch.from_numpy, embed(method, *given, seed=sizes.seed))
         points = train_points, train.labels, test_points, test.labels
-        measures = {
-            "digit_accuracy": digit_accuracy(*points, neighbours=sizes.neighbours),
-            "digit_accuracy_1nn": digit_accuracy(*points, neighbours=1),
-            **map_measures(test, test_points, subset=sizes.subset, seed=sizes.seed),
-        }
+        counts = {"digit_accuracy": sizes.neighbours, "digit_accuracy_1nn": 1} if train.labelled else {}
+        measures = {name: digit_accuracy(*points, neighbours=count) for name, count in counts.items()}
+        measures |= map_measures(test, test_points, subset=sizes.subset, seed=sizes.seed)
         rows += [{"method": name, "measure": key, "value": value} for key, value in measures.items()]
     write_atomically(output, pd.DataFrame(rows).to_csv(index=False))

@@ -42,8 +42,8 @@ def data(
     print(f"{name}: {images}, from {source or f'{output}, where they were'}", file=sys.stderr)
     if not own.labelled:
         print(
-            f"{name}: all labels are 0, so whatever compares labels (accuracy, the classifier's opinion, "
-            "colours, the verdicts on them) means nothing",
+            f"{name}: there are no labels, or all training images have the same one: "
+            "what compares them is left out",
             file=sys.stderr,
         )
     print(

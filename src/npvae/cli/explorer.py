@@ -61,4 +61,6 @@ def explorer(
     test = load_test(data, count=loaded.data.test_images, shape=loaded.data.image_shape)
     some = next(iter(gathered.values()))
     shown = test.draw(len(some["mu"]), seed=0)
-    write_atomically(output, page(gathered, shown.images.numpy(), shown.labels.numpy(), of=len(test.labels)))
+    images = shown.images.numpy().reshape(-1, *loaded.data.image_shape)
+    content = page(gathered, images, shown.labels.numpy(), of=len(test.labels), data=loaded.data.name)
+    write_atomically(output, content)

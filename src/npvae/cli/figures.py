@@ -49,7 +49,8 @@ def figure_data(
             places.append(table.assign(model=model, side=float(arrays["side"])))
             images.append(arrays["images"])
     write_atomically(output / "figure2.csv", pd.concat(places).to_csv(index=False))
-    write_atomically(output / "figure2.png", tiled(np.concatenate(images)[:, None]))
+    shape = loaded.data.image_shape
+    write_atomically(output / "figure2.png", tiled(np.concatenate(images).reshape(-1, 1, *shape)))
 
     drawable = [table[table["split"] == "test"] for table in tables.values() if {"x1", "z1"} & {*table}]
     shown = pd.concat(map(rounded, drawable))
@@ -63,7 +64,8 @@ def figure_data(
                 images.append(arrays["images"])
             rows.append({"model": model, "z_dim": z_dim})
     write_atomically(output / "figure4.csv", pd.DataFrame(rows).to_csv(index=False))
-    write_atomically(output / "figure4.png", tiled(np.stack(images)))
+    across = np.stack(images)
+    write_atomically(output / "figure4.png", tiled(across.reshape(*across.shape[:2], *shape)))
 
 
 def figure1(output: Drawings) -> None:
@@ -85,38 +87,44 @@ def figure2(model: Model, data: Folder, output: Drawings, params: ParamsFile = D
     chosen = places["model"] == model
     if not chosen.any():
         return style.save(style.absent(model), *output)
-    images = untiled(_of(data, "figure2.png"))[chosen, 0]
+    loaded = load_params(params)
+    images = untiled(_of(data, "figure2.png"), loaded.data.image_shape)[chosen, 0]
     places = places[chosen]
     figure = figure2.draw(
         points[points["model"] == model],
         places[["x1", "x2"]].to_numpy(),
         images,
         places["side"].iloc[0],
-        load_params(params).z_dims[-1],
+        loaded.z_dims[-1],
+        style.kind(loaded.data.name),
     )
     style.save(figure, *output)
 
 
-def figure3(model: Model, data: Folder, output: Drawings) -> None:
+def figure3(model: Model, data: Folder, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """Draw Z of the plain VAE above X of a model, for each dimension of Z."""
     import pandas as pd
 
     from npvae.figures import figure3, style
+    from npvae.params import load_params
 
     groups = dict(iter(pd.read_parquet(_of(data, "figure3.parquet")).groupby(["model", "z_dim"])))
     there = any(name == model for name, _ in groups)
-    style.save(figure3.draw(groups, model) if there else style.absent(model), *output)
+    what = style.kind(load_params(params).data.name)
+    style.save(figure3.draw(groups, model, what) if there else style.absent(model), *output)
 
 
-def figure4(model: Model, data: Folder, output: Drawings) -> None:
+def figure4(model: Model, data: Folder, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """Draw interpolants between two training images, in Z of the plain VAE and in X of a model."""
     import pandas as pd
 
     from npvae.figures import figure4, style
     from npvae.figures.data import untiled
+    from npvae.params import load_params
 
     index = pd.read_csv(_of(data, "figure4.csv")).itertuples(index=False, name=None)
-    rows = dict(zip(index, untiled(_of(data, "figure4.png")), strict=True))
+    images = untiled(_of(data, "figure4.png"), load_params(params).data.image_shape)
+    rows = dict(zip(index, images, strict=True))
     chosen = {key: row for key, row in rows.items() if key[0] in ("vae", model)}
     there = any(name == model for name, _ in rows)
     style.save(figure4.draw(chosen) if there else style.absent(model), *output)

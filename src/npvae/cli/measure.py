@@ -36,6 +36,7 @@ def measure(
     from npvae import machine
     from npvae.data.images import random_subset
     from npvae.files import write_atomically
+    from npvae.measures.suite import READINGS
     from npvae.measures.suite import measure as all_measures
     from npvae.measures.tables import items_table, values_table
     from npvae.model.checkpoint import load_models, trained_on
@@ -44,11 +45,15 @@ def measure(
     loaded, device = load_params(params), machine.fastest_device()
     yardstick = _yardstick(loaded, data, classifier)
     reference = random_subset(len(yardstick.train.labels), loaded.predict.reference_images, seed=0).to(device)
+    # the advised setting is read with no other (npvae.verdicts.claims)
+    length_scales = tuple(READINGS) if model != "advised" else ("leave-one-out",)
     found = {}
     for path in checkpoint:
         for seed, trained in load_models(path, loaded.recipe(model, z_dim)).items():
             print(f"measure {model} Z={z_dim}: seed {seed}", file=sys.stderr, flush=True)
-            found[seed] = all_measures(trained.to(device), yardstick, reference, seed=seed)
+            found[seed] = all_measures(
+                trained.to(device), yardstick, reference, seed=seed, length_scales=length_scales
+            )
     table = pd.concat(
         [values_table(one.values, model=model, z_dim=z_dim, seed=seed) for seed, one in found.items()]
     )

@@ -44,11 +44,12 @@ def embed(method: str, train: Array, test: Array, *, seed: int, components: int 
         train: images ``[M, pixels]``, fitted.
         test: images ``[N, pixels]``, placed afterwards.
         seed: of whatever is random.
-        components: how many principal components t-SNE and UMAP get, as is usual: it denoises and saves time.
+        components: how many principal components t-SNE and UMAP get, as is usual: it denoises and saves time;
+            all where there are fewer.
     """
     if method == "PCA":
         return pca(train, test, seed=seed)
     from sklearn.decomposition import PCA
 
-    reducer = PCA(components, random_state=seed).fit(train)
+    reducer = PCA(min(components, *train.shape), random_state=seed).fit(train)
     return METHODS[method](reducer.transform(train), reducer.transform(test), seed=seed)

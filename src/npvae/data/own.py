@@ -15,7 +15,7 @@ from npvae.errors import NpvaeError
 
 
 class Own(NamedTuple):
-    """A user's own data set: how many images, rows and columns of each, and whether labels came with them."""
+    """A user's own data set: how many images, of which shape, and whether labels tell them apart."""
 
     train_images: int
     test_images: int
@@ -49,8 +49,8 @@ def take(destination: Path, source: Path) -> Own:
     """
     arrays = _from_npz(source) if source.suffix == ".npz" else _from_idx(source)
     own = _checked(arrays, source)
-    for labels in _LABELS if not own.labelled else ():
-        arrays[labels] = np.zeros(len(arrays[labels.replace("labels", "images")]), np.uint8)
+    for labels in _LABELS:
+        arrays.setdefault(labels, np.zeros(len(arrays[labels.replace("labels", "images")]), np.uint8))
     with scratch(destination) as folder:
         for array, file in _ARRAYS.items():
             (folder / file).write_bytes(_idx(arrays[array]))
@@ -72,9 +72,7 @@ def look(folder: Path) -> Own:
             f"({', '.join(PUBLISHED)}), so put your own images there with "
             f"`npvae data --output {folder} --source FILE.npz`"
         )
-    arrays = {array: _read_idx(folder / file) for array, file in _ARRAYS.items()}
-    own = _checked(arrays, folder)
-    return own._replace(labelled=any(arrays[labels].any() for labels in _LABELS))
+    return _checked({array: _read_idx(folder / file) for array, file in _ARRAYS.items()}, folder)
 
 
 def _from_npz(source: Path) -> dict[str, np.ndarray]:
@@ -149,7 +147,8 @@ def _checked(arrays: dict[str, np.ndarray], source: Path) -> Own:
                 f"{source}: {array} has values from {labels.min()} to {labels.max()}; labels are 0 to 255"
             )
     rows, columns = train.shape[1:]
-    return Own(len(train), len(test), (rows, columns), labelled=bool(given))
+    labelled = bool(given) and len(np.unique(arrays["train_labels"])) > 1
+    return Own(len(train), len(test), (rows, columns), labelled)
 
 
 # Reading is data/images.py's; but this stage must not depend on what reads for the trainings

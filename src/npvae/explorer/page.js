@@ -84,7 +84,7 @@ function arc(a, b, t) {
 
 function paint(where, values) {
   const context = where.getContext("2d");
-  const pixels = context.createImageData(28, 28);
+  const pixels = context.createImageData(where.width, where.height);
   values.forEach((value, k) => pixels.data.set([...Array(3).fill(Math.round(255 * (1 - value))), 255], 4 * k));
   context.putImageData(pixels, 0, 0);
 }
@@ -99,7 +99,9 @@ async function start() {
       Object.fromEntries(Object.entries(part).map(([name, at]) => [name, array(buffer, at)])),
     ]),
   );
-  const real = (image) => Float32Array.from(images.subarray(784 * image, 784 * (image + 1)), (value) => value / 255);
+  const [, height, width] = images.shape;
+  const size = height * width;
+  const real = (image) => Float32Array.from(images.subarray(size * image, size * (image + 1)), (value) => value / 255);
   const plot = (await Bokeh.embed.embed_item(read("plot"), "plane")).roots[0].model;
   const source = (name) => plot.renderers.map((renderer) => renderer.data_source).find((one) => one.name === name);
   const plane = canvas("plane");
@@ -160,7 +162,8 @@ async function start() {
     paint(decoded, decode(part, predict(part, place)));
     Object.assign(decoded.dataset, { x: place[0], y: place[1], image });
     canvas("where").textContent = `(${place.map((value) => value.toFixed(1).replace("-", "−")).join(", ")})`;
-    canvas("nearest").textContent = `The nearest dot: a ${content.digits[image]}`;
+    const label = { digit: "a ", label: "label " }[content.what];
+    canvas("nearest").textContent = `The nearest dot${label ? `: ${label}${content.digits[image]}` : ""}`;
     paint(canvas("real"), real(image));
     paint(canvas("reconstruction"), decode(part, meanOf(part, image)));
     paint(canvas("fromx"), decode(part, predict(part, point(image))));
@@ -225,7 +228,7 @@ async function start() {
 
   for (const strip of document.querySelectorAll(".strip")) {
     for (let step = 0; step < STEPS + 2; step++) {
-      strip.append(Object.assign(document.createElement("canvas"), { width: 28, height: 28 }));
+      strip.append(Object.assign(document.createElement("canvas"), { width, height }));
     }
   }
   choose();

@@ -24,35 +24,46 @@ _ROOM = files("npvae.explorer")
 SETTINGS: dict[ModelName, str] = {"npvae": "the paper's", "advised": "advised"}  # models with an X
 
 
-def page(parts: Parts, images: Array, digits: Array, *, of: int) -> str:
+def page(parts: Parts, images: Array, digits: Array, *, of: int, data: str = "mnist") -> str:
     """The whole page (HTML).
 
     Args:
         parts: of each model at each Z, what ``part`` of :mod:`npvae.explorer.part` gave.
-        images: the test images that the page shows, ``[N, pixels]``, uint8.
-        digits: their digits ``[N]``.
+        images: the test images that the page shows, ``[N, rows, columns]``, uint8.
+        digits: their labels ``[N]``; if all are the same, the page says nothing of them.
         of: how many test images there are.
+        data: the data set's name.
     """
+    colours, what = style.palette(digits), style.kind(data)
+    labelled = len(colours) > 1
     with_x = {key: part for key, part in parts.items() if "x" in part}
     blobs = _Blobs()
     content = {
         "images": blobs.add(images),
         "digits": digits.tolist(),
-        "colours": style.PALETTE,
+        "colours": colours,
+        "what": what if labelled else None,
         "parts": {
             f"{model} {z_dim}": {name: blobs.add(array) for name, array in part.items() if name != "error"}
             for (model, z_dim), part in parts.items()
         },
-        "views": {f"{model} {z_dim}": _view(part, digits) for (model, z_dim), part in with_x.items()},
+        "views": {
+            f"{model} {z_dim}": _view(part, digits if 1 < len(colours) <= style.NAMED else digits[:0])
+            for (model, z_dim), part in with_x.items()
+        },
     }
     environment = Environment(undefined=StrictUndefined, autoescape=True)
     template = environment.from_string((_ROOM / "page.html").read_text(encoding="utf-8"))
     return template.render(
         models={model: SETTINGS[model] for model, _ in with_x},
         z_dims=sorted({z_dim for _, z_dim in with_x}),
+        data="MNIST" if data == "mnist" else data,
         shown=len(digits),
         of=of,
-        digits=list(enumerate(style.PALETTE)),
+        rows=images.shape[1],
+        columns=images.shape[2],
+        what=what,
+        colours=colours if labelled else {},
         style=(_ROOM / "page.css").read_text(encoding="utf-8"),
         scripts=[
             *Resources(mode="inline", components=["bokeh"]).js_raw,

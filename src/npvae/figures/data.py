@@ -10,8 +10,6 @@ from PIL import Image
 from npvae.errors import NpvaeError
 from npvae.figures.style import Array
 
-_SIDE = 28
-
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
     """The table with its coordinates rounded to at most a thousandth of their range, less than a dot.
@@ -33,28 +31,30 @@ def parquet(table: pd.DataFrame) -> bytes:
 
 
 def tiled(rows: Array) -> bytes:
-    """Rows of images ``[R, C, pixels]`` in [0, 1] as one PNG of 256 greys."""
-    count, across, _ = rows.shape
-    tiles = rows.reshape(count, across, _SIDE, _SIDE).swapaxes(1, 2)
-    grey = np.rint(255 * tiles.reshape(count * _SIDE, across * _SIDE)).astype(np.uint8)
+    """Rows of images ``[R, C, height, width]`` in [0, 1] as one PNG of 256 greys."""
+    count, across, height, width = rows.shape
+    grey = np.rint(255 * rows.swapaxes(1, 2).reshape(count * height, across * width)).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def untiled(path: Path) -> Array:
+def untiled(path: Path, shape: tuple[int, int]) -> Array:
     """What :func:`tiled` was given, to half a grey.
 
+    Args:
+        path: the file.
+        shape: height and width of an image.
+
     Raises:
-        NpvaeError: the file is not made of tiles.
+        NpvaeError: the file is not made of such images.
     """
     with Image.open(path, formats=["PNG"]) as image:
         grey = np.asarray(image.convert("L"), np.float32) / 255
-    (height, width), side = grey.shape, _SIDE
-    if height % side or width % side:
-        raise NpvaeError(f"{path}: {width} × {height} pixels are no whole number of images; make it again")
-    return (
-        grey.reshape(height // side, side, width // side, side)
-        .swapaxes(1, 2)
-        .reshape(-1, width // side, side**2)
-    )
+    height, width = shape
+    if grey.shape[0] % height or grey.shape[1] % width:
+        raise NpvaeError(
+            f"{path}: {grey.shape[1]} × {grey.shape[0]} pixels are no whole number of images of "
+            f"{width} × {height}; make it again"
+        )
+    return grey.reshape(-1, height, grey.shape[1] // width, width).swapaxes(1, 2)

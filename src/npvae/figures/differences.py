@@ -112,6 +112,11 @@ def differences(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["z_dim", "change", "measure", "mean", "difference", "half"])
 
 
+def shown(found: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Those of :data:`MEASURES` that were taken: without labels, not all."""
+    return {measure: names for measure, names in MEASURES.items() if (found["measure"] == measure).any()}
+
+
 def page(found: pd.DataFrame, *, seeds: int) -> str:
     """The same as the figure in numbers (Markdown).
 
@@ -119,6 +124,7 @@ def page(found: pd.DataFrame, *, seeds: int) -> str:
         found: what :func:`differences` returns.
         seeds: trainings of each point.
     """
+    measures = shown(found)
     times = f"{seeds} trainings" if seeds > 1 else "one training"
     lines = [
         "# Which choices move which claim",
@@ -131,14 +137,14 @@ def page(found: pd.DataFrame, *, seeds: int) -> str:
     for z_dim in found["z_dim"].unique():
         own = found[found["z_dim"] == z_dim]
         lines += ["", f"## {z_dim} {'dimension' if z_dim == 1 else 'dimensions'} of Z", ""]
-        lines += _row("", *(f"{name} ({unit})" for name, unit in MEASURES.values()))
-        lines += ["|---" * (len(MEASURES) + 1) + "|"]
-        lines += _row("**the default**", *(_cell(own, DEFAULT, measure) for measure in MEASURES))
+        lines += _row("", *(f"{name} ({unit})" for name, unit in measures.values()))
+        lines += ["|---" * (len(measures) + 1) + "|"]
+        lines += _row("**the default**", *(_cell(own, DEFAULT, measure) for measure in measures))
         for group, changes in grouped(own["change"].unique()).items():
-            lines += _row(f"*{group}*", *[""] * len(MEASURES))
+            lines += _row(f"*{group}*", *[""] * len(measures))
             for change in changes:
                 named = f"{in_words(change).words}<br>`{change}`"
-                lines += _row(named, *(_cell(own, change, measure) for measure in MEASURES))
+                lines += _row(named, *(_cell(own, change, measure) for measure in measures))
     lines += _calibrated(found)
     return "\n".join([*lines, ""])
 

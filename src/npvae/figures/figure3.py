@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,7 +34,11 @@ def _explain(axes: Axes, z_dim: int) -> None:
         spine.set_linestyle((0, (4, 4)))
 
 
-def draw(embeddings: Mapping[tuple[ModelName, int], pd.DataFrame], model: ModelName = "npvae") -> Figure:
+def draw(
+    embeddings: Mapping[tuple[ModelName, int], pd.DataFrame],
+    model: ModelName = "npvae",
+    what: str = "digit",
+) -> Figure:
     """A column for each dimension of Z: the plain VAE's Z above the X of ``model``.
 
     The paper does not say which images its Figure 3 shows; these are the test images.
@@ -42,6 +47,7 @@ def draw(embeddings: Mapping[tuple[ModelName, int], pd.DataFrame], model: ModelN
         embeddings: by model and dimension of Z, tables of the images to show: column ``digit`` and ``x1``,
             ``x2`` or, of the plain VAE where Z has two dimensions, ``z1``, ``z2``.
         model: whose X is shown.
+        what: the labels tell.
     """
     rows: tuple[tuple[ModelName, str, str], ...] = (
         ("vae", "z", "Z of the VAE"),
@@ -51,6 +57,7 @@ def draw(embeddings: Mapping[tuple[ModelName, int], pd.DataFrame], model: ModelN
     side = min(_LARGEST, (style.TEXT - style.MARGIN - _LABEL - _GAP * (len(z_dims) - 1)) / len(z_dims))
     across = len(z_dims) * (side + _GAP) - _GAP
     width = max(style.COLUMN, _LABEL + across + style.MARGIN)
+    colours = style.palette(np.concatenate([table["digit"] for table in embeddings.values()]))
     left = _LABEL + (width - _LABEL - style.MARGIN - across) / 2
     with style.styled():
         figure = Figure(figsize=(width, _FOOT + 2 * side + _GAP + _HEAD))
@@ -68,8 +75,9 @@ def draw(embeddings: Mapping[tuple[ModelName, int], pd.DataFrame], model: ModelN
                     continue
                 table = embeddings[shown, z_dim]
                 points = table[[f"{space}1", f"{space}2"]].to_numpy()
-                style.scatter(axes, points, table["digit"].to_numpy(), style.window(points, ratios=(1, 1)))
-        style.digit_legend(figure)
+                view = style.window(points, ratios=(1, 1))
+                style.scatter(axes, points, table["digit"].to_numpy(), view, colours)
+        style.legend(figure, colours, what)
         note = f"Each dot is one of the {len(table):,} test images."
         figure.text(0.5, 0.3 / figure.get_figheight(), note, ha="center", size=style.SMALL, color=style.MUTED)
     return figure

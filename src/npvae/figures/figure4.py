@@ -11,7 +11,6 @@ from npvae.figures.style import Array
 from npvae.settings import ModelName
 
 _GAP, _APART, _HEAD, _AFTER_LABEL = 0.03, 0.09, 0.2, 0.12  # inches
-_PIXELS = 28
 
 
 def _width(text: str) -> float:
@@ -27,10 +26,11 @@ def draw(rows: Mapping[tuple[ModelName, int], Array]) -> Figure:
     """A row of images for each model and dimension of Z, the two real images set apart at its ends.
 
     Args:
-        rows: by model and dimension of Z, images ``[n + 2, 784]`` in [0, 1], of which the
+        rows: by model and dimension of Z, images ``[n + 2, height, width]`` in [0, 1], of which the
             first and the last are the real ones.
     """
-    count = len(next(iter(rows.values())))
+    count, *shape = next(iter(rows.values())).shape
+    tall, wide = (length / max(shape) for length in shape)
     with style.styled():
         labels = [_label(*key) for key in rows]
         start = style.MARGIN + max(map(_width, labels)) + _AFTER_LABEL
@@ -47,12 +47,14 @@ def draw(rows: Mapping[tuple[ModelName, int], Array]) -> Figure:
             bottom = height - _HEAD - row * (side + _GAP) - side
             axes.text(style.MARGIN, bottom + side / 2, label, va="center", linespacing=1.3)
             for index, (left, image) in enumerate(zip(lefts, images, strict=True)):
-                extent = (left, left + side, bottom, bottom + side)
-                pixels = image.reshape(_PIXELS, _PIXELS)
-                axes.imshow(pixels, cmap="gray_r", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+                # an image that is no square lies in the middle of one
+                low, near = bottom + side * (1 - tall) / 2, left + side * (1 - wide) / 2
+                extent = (near, near + side * wide, low, low + side * tall)
+                axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, extent=extent, interpolation="nearest")
                 real = index in (0, count - 1)
                 colour, line = (style.INK, 0.9) if real else (style.FAINT, 0.4)
-                axes.add_patch(Rectangle((left, bottom), side, side, fill=False, ec=colour, lw=line))
+                frame = Rectangle((near, low), side * wide, side * tall, fill=False, ec=colour, lw=line)
+                axes.add_patch(frame)
         middle, right = (lefts[1] + lefts[-2] + side) / 2, lefts[-1] + side
         for place, aligned, words in (
             (lefts[0], "left", "real image"),

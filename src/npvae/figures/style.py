@@ -1,5 +1,6 @@
 """What the figures share: sizes, colours, the scatter of embedded images, the legend and the files."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +10,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.colors import to_rgba_array
+from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -44,6 +45,8 @@ PALETTE = (
     "#76003b",
     "#4ed8c4",
 )
+
+NAMED = 24  # labels at most whose names stand among their dots
 
 # what a figure calls each model
 NAMES: dict[ModelName, str] = {"vae": "VAE", "npvae": "nonparametric VAE", "advised": "advised setting"}
@@ -101,19 +104,41 @@ def show(axes: Axes, view: Window) -> None:
     axes.set(xlim=view[:2], ylim=view[2:], aspect="equal")
 
 
-def scatter(axes: Axes, points: Array, digits: Array, view: Window) -> PathCollection:
-    """Draw images as dots in their digits' colours, each digit named once: ``[N, 2]``, ``[N]``.
+def kind(data: str) -> str:
+    """What the labels of a data set tell, in a word."""
+    return "digit" if data == "mnist" else "label"
 
-    The order is shuffled, always alike, so that no digit covers another. Says how many dots lie outside
+
+def palette(labels: Array) -> dict[int, str]:
+    """A colour for each label that occurs; where there is but one, it tells nothing and gets a plain one."""
+    present = np.unique(labels).tolist()
+    if len(present) == 1:
+        return {present[0]: BLUE}
+    if present[-1] < len(PALETTE):
+        return {label: PALETTE[label] for label in present}
+    if len(present) <= len(PALETTE):
+        return dict(zip(present, PALETTE, strict=False))
+    colours = matplotlib.colormaps["turbo"](np.linspace(0, 1, len(present)))
+    return dict(zip(present, map(to_hex, colours), strict=True))
+
+
+def scatter(
+    axes: Axes, points: Array, digits: Array, view: Window, colours: Mapping[int, str]
+) -> PathCollection:
+    """Draw images as dots in their labels' colours, each label named once: ``[N, 2]``, ``[N]``.
+
+    The order is shuffled, always alike, so that no label covers another. Says how many dots lie outside
     the window, if any.
     """
     order = np.random.default_rng(0).permutation(len(points))
-    colours = to_rgba_array(PALETTE)[digits[order]]
+    present, which = np.unique(digits[order], return_inverse=True)
+    each = to_rgba_array([colours[label] for label in present.tolist()])[which]
     area = np.clip(12_000 / len(points), 0.5, 4)
     x, y = points[order].T
-    dots = axes.scatter(x, y, s=area, c=colours, linewidths=0, rasterized=True)
+    dots = axes.scatter(x, y, s=area, c=each, linewidths=0, rasterized=True)
     show(axes, view)
-    for digit, place in middles(points, digits, view).items():
+    named = middles(points, digits, view) if 1 < len(colours) <= NAMED else {}
+    for digit, place in named.items():
         axes.text(
             *place,
             str(digit),
@@ -182,9 +207,11 @@ def absent(model: ModelName) -> Figure:
     return figure
 
 
-def digit_legend(figure: Figure) -> None:
-    """One line at the foot of the figure: which colour is which digit."""
-    name = Line2D([], [], linestyle="none", label="digit")
+def legend(figure: Figure, colours: Mapping[int, str], what: str) -> None:
+    """One line at the foot of the figure: which colour is which label, where the line has room for all."""
+    if not 1 < len(colours) <= len(PALETTE):
+        return
+    name = Line2D([], [], linestyle="none", label=what)
     dots = [
         Line2D(
             [],
@@ -194,9 +221,9 @@ def digit_legend(figure: Figure) -> None:
             markersize=4.5,
             markeredgewidth=0,
             color=colour,
-            label=str(digit),
+            label=str(label),
         )
-        for digit, colour in enumerate(PALETTE)
+        for label, colour in colours.items()
     ]
     figure.legend(
         handles=[name, *dots],

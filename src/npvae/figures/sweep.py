@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from npvae.figures import style
-from npvae.figures.differences import DEFAULT, MEASURES, MINUS, grouped, in_words
+from npvae.figures.differences import DEFAULT, MINUS, grouped, in_words, shown
 
 _ACROSS = 4  # panels in a band
 _LABELS, _GAP, _LINE, _HEAD, _FOOT, _APART = 1.42, 0.1, 0.105, 0.36, 0.17, 0.08  # inches
@@ -31,7 +31,7 @@ class _Rows(NamedTuple):
 
 
 def draw(found: pd.DataFrame) -> Figure:
-    """A row per change and a panel for each of :data:`npvae.figures.differences.MEASURES`.
+    """A row per change and a panel for each measure that :func:`npvae.figures.differences.shown` names.
 
     The line at 0 is the default of the same Z. What would squeeze the rest is clipped: an arrow at the edge
     with its value.
@@ -39,14 +39,14 @@ def draw(found: pd.DataFrame) -> Figure:
     Args:
         found: what :func:`npvae.figures.differences.differences` returns.
     """
-    rows = _rows(found)
+    rows, measures = _rows(found), shown(found)
     looks = dict(zip(found["z_dim"].unique().tolist(), _LOOKS, strict=False))
-    bands = -(-(len(MEASURES) + 1) // _ACROSS)  # the key takes the place of a panel
+    bands = -(-(len(measures) + 1) // _ACROSS)  # the key takes the place of a panel
     height = rows.height * _LINE
     band = _FOOT + height + _HEAD
     with style.styled():
         figure = Figure(figsize=(style.TEXT, bands * band + (bands - 1) * _APART))
-        for index, (measure, (name, unit)) in enumerate(MEASURES.items()):
+        for index, (measure, (name, unit)) in enumerate(measures.items()):
             row, column = divmod(index, _ACROSS)
             left = _LABELS + column * (_WIDTH + _GAP)
             bottom = (bands - 1 - row) * (band + _APART) + _FOOT
@@ -56,7 +56,7 @@ def draw(found: pd.DataFrame) -> Figure:
             if column == 0:
                 _names(axes, rows)
             _show(axes, found[found["measure"] == measure], rows, looks)
-        row, column = divmod(len(MEASURES), _ACROSS)
+        row, column = divmod(len(measures), _ACROSS)
         left = _LABELS + column * (_WIDTH + _GAP)
         bottom = (bands - 1 - row) * (band + _APART) + _FOOT
         _key(style.panel(figure, left, bottom, _WIDTH, height, frameon=False), looks)

@@ -46,7 +46,8 @@ def map_measures(test: Split, points: Tensor, *, subset: int, seed: int) -> dict
     """``trustworthiness`` and ``silhouette`` of a map of two dimensions.
 
     Trustworthiness (Venna and Kaski, 2001; k = 5) and the silhouette of the digits (Rousseeuw, 1987), on
-    ``subset`` test images that are drawn: both are quadratic.
+    ``subset`` test images that are drawn: both are quadratic. There is no silhouette where all of them have
+    one label, or each its own.
 
     Args:
         test: images and digits ``[N]``.
@@ -57,10 +58,10 @@ def map_measures(test: Split, points: Tensor, *, subset: int, seed: int) -> dict
     chosen = random_subset(len(test.labels), subset, seed=seed).to(test.labels.device)
     images = grey(test.images[chosen]).cpu().numpy()
     places, digits = (one[chosen].cpu().numpy() for one in (points, test.labels))
-    return {
-        "trustworthiness": float(trustworthiness(images, places, n_neighbors=5)),
-        "silhouette": float(silhouette_score(places, digits)),
-    }
+    found = {"trustworthiness": float(trustworthiness(images, places, n_neighbors=5))}
+    if 1 < len(set(digits.tolist())) < len(digits):
+        found["silhouette"] = float(silhouette_score(places, digits))
+    return found
 
 
 def match_r2(mu: Tensor, predicted: Tensor) -> float:

@@ -29,7 +29,7 @@ def mmd2(a: Tensor, b: Tensor, bandwidth: float, *, rows: int = 1_000) -> float:
 
 
 def opinion(probabilities: Tensor) -> dict[str, float]:
-    """Mean ``confidence`` (largest probability) and mean ``entropy`` in nats of rows ``[N, 10]``."""
+    """Mean ``confidence`` (largest probability) and mean ``entropy`` in nats of rows ``[N, classes]``."""
     return {
         "confidence": float(probabilities.amax(-1).mean()),
         "entropy": float(torch.special.entr(probabilities).sum(-1).mean()),
@@ -37,7 +37,8 @@ def opinion(probabilities: Tensor) -> dict[str, float]:
 
 
 def label_distance(probabilities: Tensor, labels: Tensor) -> float:
-    """Total variation, in [0, 1], between histograms of digits told ``[N, 10]`` and given ``[M]``."""
-    told = torch.bincount(probabilities.argmax(-1), minlength=10).double() / len(probabilities)
-    given = torch.bincount(labels, minlength=10).double() / len(labels)
+    """Total variation, in [0, 1], between histograms of labels told ``[N, classes]`` and given ``[M]``."""
+    count = max(probabilities.shape[1], int(labels.max()) + 1)  # test images may have labels of their own
+    told = torch.bincount(probabilities.argmax(-1), minlength=count).double() / len(probabilities)
+    given = torch.bincount(labels, minlength=count).double() / len(labels)
     return float((told - given).abs().sum() / 2)

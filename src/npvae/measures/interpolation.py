@@ -7,14 +7,14 @@ from npvae.errors import NpvaeError
 
 
 def random_pairs(labels: Tensor, count: int, *, seed: int) -> Tensor:
-    """Indices ``[count, 2]`` of pairs of images with different digits, from labels ``[N]``.
+    """Indices ``[count, 2]`` of pairs of images with different labels, from labels ``[N]``.
 
     Raises:
-        NpvaeError: all images show one digit.
+        NpvaeError: all images have one label.
     """
     labels = labels.cpu()
     if len(labels.unique()) < 2:
-        raise NpvaeError("no pairs of different digits: all images show one digit")
+        raise NpvaeError("no pairs of different labels: all images have one label")
     noise = torch.Generator().manual_seed(seed)
     found = torch.empty(0, 2, dtype=torch.long)
     while len(found) < count:
@@ -25,13 +25,13 @@ def random_pairs(labels: Tensor, count: int, *, seed: int) -> Tensor:
 
 
 def digit_changes(probabilities: Tensor) -> float:
-    """How often, on average, the classified digit changes along a path: ``[P, T, 10]`` -> a count."""
+    """How often, on average, the classified digit changes along a path: ``[P, T, classes]`` -> a count."""
     digits = probabilities.argmax(-1)
     return float((digits[:, 1:] != digits[:, :-1]).double().sum(1).mean())
 
 
 def third_digits(probabilities: Tensor, digits: Tensor) -> float:
-    """Share of images ``[P, 10]`` that show neither of the digits ``[P, 2]`` between which they lie."""
+    """Share of images ``[P, classes]`` that show neither of the digits ``[P, 2]`` between which they lie."""
     told = probabilities.argmax(-1, keepdim=True)
     return float((told != digits).all(-1).double().mean())
 

@@ -1,5 +1,6 @@
 """All measures of one trained model, on test images."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,9 @@ from npvae.measures.terms import reconstruction, terms
 from npvae.measures.yardstick import Eye, Values, Yardstick
 from npvae.model.objective import active_units
 from npvae.model.vae import VAE
+from npvae.settings import LengthScale
+
+READINGS: dict[LengthScale, str] = {"learned": "", "leave-one-out": "_loo"}  # how their measures' names end
 
 
 class Found(NamedTuple):
@@ -30,17 +34,26 @@ class Found(NamedTuple):
 
 
 @torch.no_grad()
-def measure(model: VAE, yardstick: Yardstick, reference: Tensor, *, seed: int) -> Found:
+def measure(
+    model: VAE,
+    yardstick: Yardstick,
+    reference: Tensor,
+    *,
+    seed: int,
+    length_scales: Sequence[LengthScale] = ("learned", "leave-one-out"),
+) -> Found:
     """All measures of one trained model; docs/reproduction.md says what they are.
 
-    What depends on the length scale at prediction is measured twice: by its plain name with the learned one
-    and, ``_loo`` added, with the one that leave-one-out prediction chooses.
+    What depends on the length scale at prediction is measured for each of ``length_scales``: by its plain
+    name with the learned one and, ``_loo`` added, with the one that leave-one-out prediction chooses. Without
+    labels, what compares them is left out, and paths run between any two images.
 
     Args:
         model: in evaluation mode, on the device of the images.
         yardstick: what it is held against.
         reference: indices ``[M]`` of the training images that z~ sums over.
         seed: the model's; of the samples and of the real images that they are held against.
+        length_scales: with which a model that has an X predicts.
     """
     sizes, test = yardstick.sizes, yardstick.test
     space = space_of(model, yardstick.train.images, reference)
@@ -50,9 +63,9 @@ def measure(model: VAE, yardstick: Yardstick, reference: Tensor, *, seed: int) -
     values[Eye("active_units")] = active_units(embedded.mu.var(0, correction=0))
     _likelihoods(model, yardstick, items)
     if isinstance(space, XSpace):
-        values |= _through_x(space, embedded, yardstick, items, seed, "")
-        other = space.with_length_scale("leave-one-out")
-        values |= _through_x(other, embedded, yardstick, items, seed, "_loo")
+        for which in length_scales:
+            other = space.with_length_scale(which)
+            values |= _through_x(other, embedded, yardstick, items, seed, READINGS[which])
     else:
         values |= _through_z(space, yardstick, items, seed)
     values |= {Eye(name): float(item.mean()) for name, item in items.items() if "midpoint" not in name}
@@ -63,11 +76,13 @@ def measure(model: VAE, yardstick: Yardstick, reference: Tensor, *, seed: int) -
 def _embedding(space: Space, embedded: Embedded, yardstick: Yardstick, items: dict[str, Tensor]) -> Values:
     (train, test), sizes = (yardstick.train, yardstick.test), yardstick.sizes
     points = space.train_points, train.labels, embedded.points, test.labels
-    items["digit_accuracy"] = digits_told(*points, neighbours=sizes.neighbours).double()
+    if train.labelled:
+        items["digit_accuracy"] = digits_told(*points, neighbours=sizes.neighbours).double()
     if embedded.points.shape[1] != 2:
         return {}
     found = map_measures(test, embedded.points, subset=sizes.subset, seed=sizes.seed)
-    found["digit_accuracy_1nn"] = digit_accuracy(*points, neighbours=1)
+    if train.labelled:
+        found["digit_accuracy_1nn"] = digit_accuracy(*points, neighbours=1)
     return {Eye(name): value for name, value in found.items()}
 
 
@@ -118,7 +133,8 @@ def _through_z(space: Space, yardstick: Yardstick, items: dict[str, Tensor], see
 
 
 def _paths(space: Space, yardstick: Yardstick, items: dict[str, Tensor], seed: int, reading: str) -> Values:
-    sizes, labels = yardstick.sizes, yardstick.train.labels
+    sizes, train = yardstick.sizes, yardstick.train
+    labels = train.labels if train.labelled else torch.arange(len(train.labels))  # any two images
     # the same pairs for every model: their differences can be taken pair by pair
     pairs = random_pairs(labels, sizes.pairs, seed=sizes.seed)
     start, end = space.train_points[pairs.T]
@@ -129,5 +145,6 @@ def _paths(space: Space, yardstick: Yardstick, items: dict[str, Tensor], seed: i
             images.unflatten(0, (sizes.pairs, sizes.steps)), labels[pairs.to(labels.device)], seed=seed
         )
         values |= {eye._replace(measure=f"{name}_{eye.measure}"): value for eye, value in along.items()}
-        items[f"{name}_midpoint_confidence{reading}"] = confidences
+        if confidences is not None:
+            items[f"{name}_midpoint_confidence{reading}"] = confidences
     return values

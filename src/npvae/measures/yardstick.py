@@ -36,7 +36,8 @@ class Yardstick:
     """What does not depend on a model is computed once.
 
     Args:
-        classifiers: in evaluation mode; all look at the same images.
+        classifiers: in evaluation mode; all look at the same images. Without any, what they would see is left
+            out.
         train: images and digits.
         test: images and digits.
         sizes: how much is drawn.
@@ -56,7 +57,7 @@ class Yardstick:
 
     @torch.no_grad()
     def classified(self, features: Tensor, eye: int) -> Tensor:
-        """A classifier's probabilities of the digits: ``[N, F] -> [N, 10]``."""
+        """A classifier's probabilities of the labels: ``[N, F] -> [N, classes]``."""
         return self.classifiers[eye].head(features).softmax(-1)
 
     @cached_property
@@ -99,7 +100,7 @@ class Yardstick:
             )
         return values
 
-    def path(self, images: Tensor, digits: Tensor, *, seed: int) -> tuple[Values, Tensor]:
+    def path(self, images: Tensor, digits: Tensor, *, seed: int) -> tuple[Values, Tensor | None]:
         """Measures of interpolants, and the mean confidence of the classifiers at each midpoint.
 
         All classifiers look at the midpoints, which the verdicts are made of, and the first along the paths.
@@ -110,17 +111,16 @@ class Yardstick:
             seed: of the draw of real images.
 
         Returns:
-            Measures, and confidences ``[P]``.
+            Measures, and confidences ``[P]``; None without classifiers.
         """
         pairs, steps, _ = images.shape
         flat, middle = images.flatten(0, 1), steps // 2
+        values = {Eye("nearest"): self.nearest(flat), Eye("unevenness"): unevenness(images)}
+        if not self.classifiers:
+            return values, None
         along = self.classified(self.features(flat, 0), 0)
-        values = {
-            Eye("nearest"): self.nearest(flat),
-            Eye("unevenness"): unevenness(images),
-            Eye("digit_changes", 0): digit_changes(along.unflatten(0, (pairs, steps))),
-            **_seen(opinion(along), 0),
-        }
+        changes = digit_changes(along.unflatten(0, (pairs, steps)))
+        values |= _seen({"digit_changes": changes, **opinion(along)}, 0)
         confidences = []
         for eye in range(len(self.classifiers)):
             features = self.features(images[:, middle], eye)

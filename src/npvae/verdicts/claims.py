@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from npvae.verdicts.conditions import Condition, Finding, Outcome, judge
 from npvae.verdicts.statistics import holm
-from npvae.verdicts.tables import Measures, Term
+from npvae.verdicts.tables import BY_LABEL, Measures, Term
 
 Verdict = Literal["supported", "contradicted", "undecided", "mixed", "no verdict"]
 
@@ -82,14 +82,19 @@ class Judged(NamedTuple):
 def judge_claims(measures: Measures, reading: Reading) -> list[Judged]:
     """All claims in one reading; the family of Holm's correction is all its secondary conditions.
 
+    Without labels, the conditions that need them are left out.
+
     Raises:
         NpvaeError: a measure that a condition needs is missing.
     """
     z_dims = measures.z_dims
-    primary = [[judge(one, measures) for one in claim.primary(reading, z_dims)] for claim in CLAIMS]
-    secondary = [
-        [judge(one, measures) for one in claim.secondary(reading, z_dims, measures.real)] for claim in CLAIMS
-    ]
+
+    def judged(conditions: list[Condition]) -> list[Finding]:
+        told = [one for one in conditions if not (measures.unlabelled and _by_label(one))]
+        return [judge(one, measures) for one in told]
+
+    primary = [judged(claim.primary(reading, z_dims)) for claim in CLAIMS]
+    secondary = [judged(claim.secondary(reading, z_dims, measures.real)) for claim in CLAIMS]
     known = [found.tested.p() for findings in secondary for found in findings if found.tested]
     adjusted = iter(holm(known))
     return [
@@ -103,6 +108,10 @@ def judge_claims(measures: Measures, reading: Reading) -> list[Judged]:
         )
         for claim, first, second in zip(CLAIMS, primary, secondary, strict=True)
     ]
+
+
+def _by_label(condition: Condition) -> bool:
+    return BY_LABEL.fullmatch(condition.first.measure) is not None
 
 
 def verdict(outcomes: Sequence[Outcome | None]) -> Verdict:

@@ -59,9 +59,14 @@ def claims_page(
         "square: seeds, images (or pairs of images), classifiers. df: Satterthwaite's degrees of freedom.",
     ]
     for index, claim in enumerate(claims):
+        if measures.unlabelled and not claim.primary:
+            continue
         lines += _primary(claim, [rest[index] for rest in judged.values()])
     lines += [*_secondary(judged), *_diagnostics(measures, judged), *_measures(measures)]
-    return "\n".join([*lines, *_others(comparators), *_first(measures), ""])
+    lines += _others(comparators)
+    if not measures.unlabelled:
+        lines += _first(measures)
+    return "\n".join([*lines, ""])
 
 
 def _summary(measures: Measures, judged: dict[Reading, list[Judged]]) -> list[str]:
@@ -70,6 +75,8 @@ def _summary(measures: Measures, judged: dict[Reading, list[Judged]]) -> list[st
     header = ["the paper says", "plain VAE", "nonparametric VAE", "difference", "verdict"]
     header += [*(NAMES[reading.model] for reading in others), "what would change it"]
     lines = [f"**No verdict: {reason}.**", ""] if reason else []
+    if measures.unlabelled:
+        lines += [f"**Without what needs labels: {measures.unlabelled}.**", ""]
     lines += [_row(header), "|---" * len(header) + "|"]
     for index, claim in enumerate(judged[LEARNED]):
         worst = _worst(claim.primary)
@@ -156,6 +163,8 @@ def _with_interval(found: Finding, level: float = 0.95) -> str:
 
 def _change(found: Finding | None, judged: Judged, measures: Measures) -> str:
     """In words: what would have to be seen for another verdict."""
+    if not found and measures.unlabelled:
+        return "labels"
     interval = found and found.interval()
     if not found or not found.outcome or not interval:
         return "two trainings of each model, two Z and two classifiers at least"

@@ -24,6 +24,7 @@ def claims_data(
         "seeds": measures.seeds,
         "z_dims": measures.z_dims,
         "no_verdict": why_no_verdict(measures),
+        "unlabelled": measures.unlabelled,
         "claims": [
             {
                 "claim": first.claim.name,

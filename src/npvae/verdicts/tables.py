@@ -16,6 +16,11 @@ KEYS = ["model", "z_dim", "seed", "classifier", "measure"]
 COLUMNS = [*KEYS, "value"]
 # along whole paths the first classifier looks alone: their intervals don't cover the choice of it
 ALONG = re.compile(r"(linear|slerp)_[xz]_(confidence|entropy|digit_changes)(_loo)?")
+# what is told by labels, or by classifiers that learned from them
+BY_LABEL = re.compile(
+    r"(digit_accuracy|silhouette|sample_(mmd2(?!_pixels)|confidence|entropy|label_distance)"
+    r"|(linear|slerp)_[xz]_(confidence|entropy|digit_changes|midpoint)).*"
+)
 ITEMS = ["measure", "item", "value"]
 
 
@@ -39,6 +44,7 @@ class Measures:
         items: a measure's value for each test image or pair of images, averaged over seeds and classifiers,
             by the image's index.
         real: the same measures of real images.
+        unlabelled: why no measure is told by labels; None where some are.
 
     Raises:
         NpvaeError: a value stands twice, is missing or is not finite, or the values by image are not those of
@@ -46,10 +52,14 @@ class Measures:
     """
 
     def __init__(
-        self, table: pd.DataFrame, items: Mapping[Term, pd.Series], real: Mapping[str, float]
+        self,
+        table: pd.DataFrame,
+        items: Mapping[Term, pd.Series],
+        real: Mapping[str, float],
+        unlabelled: str | None = None,
     ) -> None:
         _refuse(table, KEYS, lambda row: f"{Term(row.model, row.z_dim, row.measure)}{_place(row)}")
-        self.real = real
+        self.real, self.unlabelled = real, unlabelled
         self.seeds = int(table["seed"].nunique())
         self.z_dims: list[int] = sorted(table["z_dim"].unique().tolist())
         self.models: list[str] = table["model"].unique().tolist()

@@ -1,8 +1,35 @@
-"""Writing files whole."""
+"""Files: written whole, and named where they can't be read."""
 
 import glob
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from npvae.errors import NpvaeError
+
+
+@contextmanager
+def reading(name: Path | str, what: str, cure: str = "") -> Iterator[None]:
+    """Name the file where the block, which reads it, fails: of broken bytes libraries raise what they like.
+
+    Args:
+        name: the file, and which part of it.
+        what: it should be.
+        cure: what to do about it.
+
+    Raises:
+        NpvaeError: the block failed.
+        PermissionError: the system refuses, which it says well itself.
+    """
+    try:
+        yield
+    except (NpvaeError, PermissionError):
+        raise
+    except Exception as error:
+        missing = isinstance(error, FileNotFoundError)
+        said = "missing" if missing else " ".join(f"not {what} ({error or type(error).__name__})".split())
+        raise NpvaeError(f"{name}: {said}{cure and f'; {cure}'}") from None
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from npvae.files import write_atomically
+from npvae.errors import NpvaeError
+from npvae.files import reading, write_atomically
 
 
 @pytest.mark.parametrize("content", ["text", b"bytes", ""])
@@ -40,3 +41,28 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     assert refused.value.filename == str(path)
     assert [one.name for one in tmp_path.iterdir()] == ["table.csv"]
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (ValueError("two\nlines"), "t.csv: not a table (two lines); make it again"),
+        (RecursionError(), "t.csv: not a table (RecursionError); make it again"),
+        (FileNotFoundError(2, "No such file"), "t.csv: missing; make it again"),
+        (
+            OSError(5, "Input/output error"),
+            "t.csv: not a table ([Errno 5] Input/output error); make it again",
+        ),
+        (NpvaeError("t.csv: empty"), "t.csv: empty"),
+    ],
+)
+def test_whatever_a_library_says_of_a_broken_file_is_a_sentence(raised: Exception, said: str) -> None:
+    with pytest.raises(NpvaeError) as error, reading("t.csv", "a table", "make it again"):
+        raise raised
+    assert str(error.value) == said
+
+
+@pytest.mark.parametrize("raised", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])
+def test_what_is_no_fault_of_the_file_stays_what_it_is(raised: BaseException) -> None:
+    with pytest.raises(type(raised)), reading("t.csv", "a table"):
+        raise raised

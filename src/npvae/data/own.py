@@ -2,16 +2,18 @@
 
 import gzip
 import math
+import os
 import zipfile
-import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from npvae.data.sources import PUBLISHED, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find, scratch
 from npvae.errors import NpvaeError
+from npvae.files import reading
 
 
 class Own(NamedTuple):
@@ -23,6 +25,16 @@ class Own(NamedTuple):
     labelled: bool
 
 
+class _Stored(NamedTuple):
+    """An array that is still in its file: what the header says of it, and what reads the bytes after it."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    read: Callable[[int], bytes]
+    columns_first: bool = False
+
+
 _ARRAYS = {
     "train_images": TRAIN_IMAGES,
     "train_labels": TRAIN_LABELS,
@@ -30,10 +42,14 @@ _ARRAYS = {
     "test_labels": TEST_LABELS,
 }
 _LABELS = ("train_labels", "test_labels")
+_PIECE = 2**20  # bytes read at once
+_AXES, _LONGEST = 3, 2**32 - 1  # at most, of an idx file of images, and images along one of them
 
 
 def take(destination: Path, source: Path) -> Own:
     """Write a user's own images as four idx files into ``destination``, all of them or none.
+
+    They are copied piece by piece, so that memory does not depend on how many there are.
 
     Args:
         destination: a folder, made if need be; idx files that are there are replaced.
@@ -47,16 +63,24 @@ def take(destination: Path, source: Path) -> Own:
     Raises:
         NpvaeError: something is missing or wrong; the message names the file and the array.
     """
-    arrays = _from_npz(source) if source.suffix == ".npz" else _from_idx(source)
-    own = _checked(arrays, source)
-    for labels in _LABELS:
-        arrays.setdefault(labels, np.zeros(len(arrays[labels.replace("labels", "images")]), np.uint8))
-    with scratch(destination) as folder:
-        for array, file in _ARRAYS.items():
-            (folder / file).write_bytes(_idx(arrays[array]))
-        for file in _ARRAYS.values():
-            (folder / file).replace(destination / file)
-    return own
+    with ExitStack() as opened:
+        arrays = _in_npz(source, opened) if source.suffix == ".npz" else _in_folder(source, opened)
+        _require_right(arrays, source)
+        labels = {}
+        with scratch(destination) as folder:
+            for array, file in _ARRAYS.items():
+                shape = arrays[array.replace("labels", "images")].shape
+                with (folder / file).open("wb") as target:
+                    if array not in _LABELS:
+                        target.write(_header(shape))
+                        target.writelines(_rows(arrays[array]))
+                        continue
+                    given = array in arrays  # after the images, which have proven that there are so many
+                    labels[array] = _labels(arrays[array]) if given else np.zeros(shape[0], np.uint8)
+                    target.write(_header(shape[:1]) + labels[array].tobytes())
+            for file in _ARRAYS.values():
+                (folder / file).replace(destination / file)
+    return _own(arrays, labels["train_labels"])
 
 
 def look(folder: Path) -> Own:
@@ -72,32 +96,35 @@ def look(folder: Path) -> Own:
             f"({', '.join(PUBLISHED)}), so put your own images there with "
             f"`npvae data --output {folder} --source FILE.npz`"
         )
-    return _checked({array: _read_idx(folder / file) for array, file in _ARRAYS.items()}, folder)
+    with ExitStack() as opened:
+        arrays = {array: _in_idx(folder / file, opened) for array, file in _ARRAYS.items()}
+        _require_right(arrays, folder)
+        return _own(arrays, _labels(arrays["train_labels"]))
 
 
-def _from_npz(source: Path) -> dict[str, np.ndarray]:
-    try:
-        file = np.load(source, allow_pickle=False)
-        if not isinstance(file, NpzFile):
-            raise ValueError("a single array")
-    except FileNotFoundError:
-        raise NpvaeError(f"{source}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise NpvaeError(f"{source}: not an .npz file ({' '.join(str(error).split())})") from None
+def _in_npz(source: Path, opened: ExitStack) -> dict[str, _Stored]:
+    with reading(source, "an .npz file"):
+        file = opened.enter_context(zipfile.ZipFile(source))
+    there = {name.removesuffix(".npy"): name for name in file.namelist()}
+    if absent := [array for array in ("train_images", "test_images") if array not in there]:
+        names = f"; there are {' '.join(', '.join(there).split())}" if there else ""
+        raise NpvaeError(f"{source}: no array {' and '.join(absent)}{names}")
     arrays = {}
-    with file:
-        for array in _ARRAYS.keys() & set(file.files):
-            try:
-                arrays[array] = file[array]
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-                raise NpvaeError(f"{source}: {array}: {' '.join(str(error).split())}") from None
-    if absent := [array for array in ("train_images", "test_images") if array not in arrays]:
-        there = f"; there are {', '.join(file.files)}" if file.files else ""
-        raise NpvaeError(f"{source}: no array {' and '.join(absent)}{there}")
+    for array in _ARRAYS.keys() & there.keys():
+        with reading(f"{source}: {array}", "an array"):
+            content = opened.enter_context(file.open(there[array]))
+            version = np.lib.format.read_magic(content)
+            read_header = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, columns_first, dtype = read_header(content)
+        arrays[array] = _Stored(f"{source}: {array}", dtype, shape, content.read, columns_first)
     return arrays
 
 
-def _from_idx(source: Path) -> dict[str, np.ndarray]:
+def _in_folder(source: Path, opened: ExitStack) -> dict[str, _Stored]:
     if not source.is_dir():
         raise NpvaeError(f"{source}: give an .npz file, or a folder of idx files")
     arrays = {}
@@ -108,12 +135,36 @@ def _from_idx(source: Path) -> dict[str, np.ndarray]:
             if array in _LABELS:
                 continue
             raise
-        arrays[array] = _read_idx(found)
+        arrays[array] = _in_idx(found, opened)
     return arrays
 
 
-def _checked(arrays: dict[str, np.ndarray], source: Path) -> Own:
-    """What the arrays hold, once nothing is wrong with them."""
+# Reading is data/images.py's; but this stage must not depend on what reads for the trainings
+def _in_idx(path: Path, opened: ExitStack) -> _Stored:
+    packed = path.suffix == ".gz"
+    with reading(path, "an idx file of bytes"):
+        file = opened.enter_context(path.open("rb"))
+        read = gzip.GzipFile(fileobj=file).read if packed else file.read
+        start = read(4)
+        axes = start[3] if len(start) == 4 and start.startswith(b"\0\0\x08") else 0
+        sizes = read(4 * axes)
+        size = None if packed else os.fstat(file.fileno()).st_size
+    if not 0 < axes <= _AXES or len(sizes) < 4 * axes:
+        raise NpvaeError(f"{path}: not an idx file of bytes")
+    shape = tuple(np.frombuffer(sizes, ">u4").tolist())
+    stated = 4 + len(sizes) + math.prod(shape)
+    if size not in (None, stated):
+        raise NpvaeError(f"{path}: {size} bytes instead of {stated}")
+    return _Stored(str(path), np.dtype(np.uint8), shape, read)
+
+
+def _own(arrays: dict[str, _Stored], labels: np.ndarray) -> Own:
+    train, rows, columns = arrays["train_images"].shape
+    return Own(train, arrays["test_images"].shape[0], (rows, columns), labelled=len(np.unique(labels)) > 1)
+
+
+def _require_right(arrays: dict[str, _Stored], source: Path) -> None:
+    """That nothing is wrong with types and shapes, by what the headers say."""
     for array in ("train_images", "test_images"):
         images, least = arrays[array], 2 if array == "train_images" else 1
         if images.dtype != np.uint8:
@@ -121,54 +172,59 @@ def _checked(arrays: dict[str, np.ndarray], source: Path) -> Own:
                 f"{source}: {array} is of type {images.dtype} and not uint8; of grey values in [0, 1], "
                 f"(255 * {array}).round().astype('uint8') makes that"
             )
-        if images.ndim != 3 or not all(images.shape[1:]):
+        if len(images.shape) != 3 or not all(0 < size <= _LONGEST for size in images.shape[1:]):
             raise NpvaeError(
                 f"{source}: {array} has shape {list(images.shape)} and not [images, rows, columns]"
             )
-        if len(images) < least:
-            raise NpvaeError(f"{source}: {array} has {len(images)} images and needs {least} at least")
-    train, test = arrays["train_images"], arrays["test_images"]
-    if train.shape[1:] != test.shape[1:]:
+        if not least <= images.shape[0] <= _LONGEST:
+            raise NpvaeError(f"{source}: {array} has {images.shape[0]} images and needs {least} at least")
+    train, test = arrays["train_images"].shape, arrays["test_images"].shape
+    if train[1:] != test[1:]:
         raise NpvaeError(
-            f"{source}: images of train_images have shape {list(train.shape[1:])}, "
-            f"and those of test_images {list(test.shape[1:])}"
+            f"{source}: images of train_images have shape {list(train[1:])}, "
+            f"and those of test_images {list(test[1:])}"
         )
     given = [array for array in _LABELS if array in arrays]
     if len(given) == 1:
         raise NpvaeError(f"{source}: {given[0]} without the other labels; give both or neither")
     for array in given:
-        labels, count = arrays[array], len(arrays[array.replace("labels", "images")])
+        labels, count = arrays[array], arrays[array.replace("labels", "images")].shape[0]
         if labels.dtype.kind not in "iu":
             raise NpvaeError(f"{source}: {array} is of type {labels.dtype} and not of integers")
         if labels.shape != (count,):
             raise NpvaeError(f"{source}: {array} has shape {list(labels.shape)} for {count} images")
-        if labels.min() < 0 or labels.max() > 255:
-            raise NpvaeError(
-                f"{source}: {array} has values from {labels.min()} to {labels.max()}; labels are 0 to 255"
-            )
-    rows, columns = train.shape[1:]
-    labelled = bool(given) and len(np.unique(arrays["train_labels"])) > 1
-    return Own(len(train), len(test), (rows, columns), labelled)
 
 
-# Reading is data/images.py's; but this stage must not depend on what reads for the trainings
-def _read_idx(path: Path) -> np.ndarray:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = np.frombuffer(file.read(), np.uint8)
-    except (OSError, EOFError, zlib.error) as error:
-        raise NpvaeError(f"{path}: {' '.join(str(error).split())}") from None
-    axes = int(content[3]) if len(content) >= 4 and content[:3].tolist() == [0, 0, 8] else 0
-    header = 4 * (1 + axes)
-    if not axes or len(content) < header:
-        raise NpvaeError(f"{path}: not an idx file of bytes")
-    shape = content[4:header].view(">u4").tolist()
-    if len(content) != (stated := header + math.prod(shape)):
-        raise NpvaeError(f"{path}: {len(content)} bytes instead of {stated}")
-    return content[header:].reshape(shape)
+def _labels(stored: _Stored) -> np.ndarray:
+    labels = np.frombuffer(b"".join(_pieces(stored)), stored.dtype)
+    if labels.min() < 0 or labels.max() > 255:
+        raise NpvaeError(
+            f"{stored.name} has values from {labels.min()} to {labels.max()}; labels are 0 to 255"
+        )
+    return labels.astype(np.uint8)
 
 
-def _idx(array: np.ndarray) -> bytes:
-    """An idx file of bytes: magic number, shape, values."""
-    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    return header + array.astype(np.uint8).tobytes()
+def _rows(stored: _Stored) -> Iterator[bytes]:
+    if not stored.columns_first:
+        return _pieces(stored)
+    whole = np.frombuffer(b"".join(_pieces(stored)), stored.dtype)
+    return iter([whole.reshape(stored.shape, order="F").tobytes()])
+
+
+def _pieces(stored: _Stored) -> Iterator[bytes]:
+    """The bytes of an array, a piece at a time: as many as its header says, and hardly more are read."""
+    stated = left = math.prod(stored.shape) * stored.dtype.itemsize
+    with reading(stored.name, "whole"):
+        while piece := stored.read(min(_PIECE, left + 1)):
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
+    if left:
+        held = f"{stated - left} bytes instead of" if left > 0 else "more than"
+        raise NpvaeError(f"{stored.name}: {held} the {stated} bytes that its header states")
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Of an idx file of bytes: magic number and shape."""
+    return bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()

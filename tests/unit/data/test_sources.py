@@ -531,9 +531,12 @@ WRONG: dict[str, tuple[Arrays, str]] = {
     ),
     "pickled images": (
         {"train_images": np.array([None] * 7)},
-        "train_images: Object arrays cannot be loaded",
+        "train_images is of type object and not uint8",
     ),
-    "pickled labels": ({"test_labels": np.array([None] * 4)}, "test_labels: Object arrays cannot be loaded"),
+    "pickled labels": (
+        {"test_labels": np.array([None] * 4)},
+        "test_labels is of type object and not of integers",
+    ),
     "words": ({"train_labels": np.array(list("abcdefg"))}, "train_labels is of type <U1"),
     "half a label": ({"train_labels": np.full(7, 0.5)}, "train_labels is of type float64"),
     "too few labels": ({"train_labels": np.arange(6)}, r"train_labels has shape \[6\] for 7 images"),

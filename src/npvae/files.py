@@ -28,7 +28,7 @@ def reading(name: Path | str, what: str, cure: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         missing = isinstance(error, FileNotFoundError)
-        said = "missing" if missing else " ".join(f"not {what} ({error or type(error).__name__})".split())
+        said = "missing" if missing else " ".join(f"not {what} ({str(error) or type(error).__name__})".split())
         raise NpvaeError(f"{name}: {said}{cure and f'; {cure}'}") from None
 
 

@@ -33,9 +33,8 @@ _BRIEFLY = Repr()  # the aliases of a few lines of YAML can stand for more than 
 _BRIEFLY.maxlevel, _BRIEFLY.maxstring = 2, 200
 Index = Annotated[int, Field(ge=0)]
 # of characters that no shell gives a meaning to: a point stands in a command line and names a file
-Point = Annotated[
-    str, Field(pattern=r"^z(0|[1-9][0-9]{0,3})-(default|[a-z_]+(\.[a-z_]+)+=[A-Za-z0-9_.+-]+)$")
-]
+_POINT = r"^z(0|[1-9][0-9]{0,3})-(default|[a-z_]+(\.[a-z_]+)+=[A-Za-z0-9_.+-]+)$"
+Point = Annotated[str, Field(pattern=_POINT)]
 _SWEPT = ("network", "train", "npvae", "predict")
 
 
@@ -106,14 +105,15 @@ class Params(Settings):
             NpvaeError: there is no such key, or the value is not allowed.
         """
         key, _, value = point.partition("=")
+        point = " ".join(point.split())  # in messages, which are of one line
         values = self.model_dump(mode="json")
         *sections, name = key.split(".")
         section: Any = values
         for part in sections:
             section = section.get(part) if isinstance(section, dict) else None
         if not isinstance(section, dict) or name not in section:
-            raise NpvaeError(f"{point}: params.yaml has no parameter {key}")
-        section[name] = _value(point, value)
+            raise NpvaeError(f"{point}: params.yaml has no parameter {' '.join(key.split())}")
+        section[name] = _parsed(value, point)
         return _validated(values, point)
 
     @field_validator("z_dims")
@@ -189,7 +189,7 @@ class Params(Settings):
         for part in sections:
             section = getattr(section, part)
         try:
-            type(section).model_validate(section.model_dump() | {name: _value(point, text)})
+            type(section).model_validate(section.model_dump() | {name: _parsed(text, point)})
         except ValidationError as error:
             for problem in error.errors():
                 if problem["loc"]:
@@ -199,7 +199,13 @@ class Params(Settings):
 
 
 def split_point(point: str) -> tuple[int, str | None]:
-    """Z and the change of a point of the sweep: ``z20-KEY=VALUE -> 20, KEY=VALUE``; None of a default."""
+    """Z and the change of a point of the sweep: ``z20-KEY=VALUE -> 20, KEY=VALUE``; None of a default.
+
+    Raises:
+        NpvaeError: it is no point.
+    """
+    if not re.fullmatch(_POINT, point):
+        raise NpvaeError(f"{point!r}: no point of the sweep; z20-default, or z20-KEY=VALUE")
     z_dim, _, change = point.removeprefix("z").partition("-")
     return int(z_dim), None if change == "default" else change
 
@@ -213,19 +219,17 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     """
     path = Path(path)
     try:
-        raw = YAML(typ="safe").load(path)
+        return _validated(_parsed(path, path), path)
     except OSError as error:
         raise NpvaeError(f"{path}: {str(error.strerror).lower()}") from None
-    except YAMLError as error:
-        raise NpvaeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return _validated(raw, path)
 
 
-def _value(point: str, text: str) -> Any:
+def _parsed(source: Path | str, name: object) -> Any:
     try:
-        return YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise NpvaeError(f"{point}: not YAML: {' '.join(str(error).split())}") from None
+        # pure: brackets alone, enough of them, overflow the stack of libyaml and end the process
+        return YAML(typ="safe", pure=True).load(source)
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise NpvaeError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def schema() -> dict[str, Any]:

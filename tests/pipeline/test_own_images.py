@@ -31,7 +31,7 @@ def own(
     """A small project of scikit-learn's digits, the last column cut off: what a user types, and an edit."""
     project = new_project(tmp_path / "project")
     digits = load_digits()
-    images, labels = digits.images[:560, :, :7].astype(np.uint8) * 16, digits.target[:560]
+    images, labels = (digits.images[:560, :, :7] * 15).astype(np.uint8), digits.target[:560]
     told = {"train_labels": labels[:500], "test_labels": labels[500:]} if request.param else {}
     np.savez(project.folder / "digits.npz", train_images=images[:500], test_images=images[500:], **told)
     printed = subprocess.run(

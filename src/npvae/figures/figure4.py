@@ -35,6 +35,7 @@ def draw(rows: Mapping[tuple[ModelName, int], Array]) -> Figure:
         labels = [_label(*key) for key in rows]
         start = style.MARGIN + max(map(_width, labels)) + _AFTER_LABEL
         side = (style.TEXT - start - 2 * _APART - (count - 1) * _GAP - style.MARGIN) / count
+        aside = side * (1 - wide) / 2  # an image that is no square lies in the middle of one
         lefts = [
             start + index * (side + _GAP) + _APART * ((index > 0) + (index == count - 1))
             for index in range(count)
@@ -47,19 +48,17 @@ def draw(rows: Mapping[tuple[ModelName, int], Array]) -> Figure:
             bottom = height - _HEAD - row * (side + _GAP) - side
             axes.text(style.MARGIN, bottom + side / 2, label, va="center", linespacing=1.3)
             for index, (left, image) in enumerate(zip(lefts, images, strict=True)):
-                # an image that is no square lies in the middle of one
-                low, near = bottom + side * (1 - tall) / 2, left + side * (1 - wide) / 2
+                low, near = bottom + side * (1 - tall) / 2, left + aside
                 extent = (near, near + side * wide, low, low + side * tall)
                 axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, extent=extent, interpolation="nearest")
                 real = index in (0, count - 1)
                 colour, line = (style.INK, 0.9) if real else (style.FAINT, 0.4)
                 frame = Rectangle((near, low), side * wide, side * tall, fill=False, ec=colour, lw=line)
                 axes.add_patch(frame)
-        middle, right = (lefts[1] + lefts[-2] + side) / 2, lefts[-1] + side
         for place, aligned, words in (
-            (lefts[0], "left", "real image"),
-            (middle, "center", "images between them"),
-            (right, "right", "real image"),
+            (lefts[0] + aside, "left", "real image"),
+            ((lefts[1] + lefts[-2] + side) / 2, "center", "images between them"),
+            (lefts[-1] + side - aside, "right", "real image"),
         ):
             axes.text(place, height - _HEAD + 0.06, words, ha=aligned, va="baseline", size=style.SMALL)
         axes.set(xlim=(0, style.TEXT), ylim=(0, height))

@@ -25,12 +25,12 @@ def comparators(
     from npvae.files import write_atomically
     from npvae.latent.spaces import posterior
     from npvae.measures.embedding import digit_accuracy, map_measures
-    from npvae.model.checkpoint import load_models
+    from npvae.model.checkpoint import load_model
     from npvae.params import load_params
 
     loaded = load_params(params)
     train, test = load_splits(data, loaded.data)
-    [model] = load_models(checkpoint, loaded.recipe("vae", z_dim)).values()
+    model = load_model(checkpoint, loaded.recipe("vae", z_dim))
     images, means = (
         [function(split.images).numpy() for split in (train, test)]
         for function in (grey, lambda some: posterior(model, some)[0])

@@ -24,11 +24,11 @@ def explorer_part(
     from npvae.explorer.part import IMAGES, part
     from npvae.files import write_atomically
     from npvae.latent.spaces import space_of
-    from npvae.model.checkpoint import load_models
+    from npvae.model.checkpoint import load_model
     from npvae.params import load_params
 
     loaded = load_params(params)
-    [trained] = load_models(checkpoint, loaded.recipe(model, z_dim)).values()
+    trained = load_model(checkpoint, loaded.recipe(model, z_dim))
     train, test = load_splits(data, loaded.data)
     reference = random_subset(len(train.labels), loaded.predict.reference_images, seed=0)
     shown = test.draw(IMAGES, seed=0)

@@ -80,9 +80,9 @@ def _open(
 ) -> "tuple[Space, Split, Split]":
     from npvae.data.images import load_splits, random_subset
     from npvae.latent.spaces import space_of
-    from npvae.model.checkpoint import load_models
+    from npvae.model.checkpoint import load_model
 
-    [trained] = load_models(checkpoint, params.recipe(model, z_dim)).values()
+    trained = load_model(checkpoint, params.recipe(model, z_dim))
     train, test = load_splits(data, params.data)
     reference = random_subset(len(train.labels), params.predict.reference_images, seed=0)
     space = space_of(trained, train.images, reference, params.predict.length_scale.of(model))

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from npvae import machine
 from npvae.errors import NpvaeError
-from npvae.model.checkpoint import digest, load_models, new_model, save_models, trained_on
+from npvae.model.checkpoint import digest, load_model, load_models, new_model, save_models, trained_on
 from npvae.model.vae import VAE, NonparametricVAE
 from npvae.params import load_params
 from npvae.settings import Precision, Recipe
@@ -232,6 +232,19 @@ def test_what_was_trained_and_recorded_on_this_machine_loads_for_auto_and_for_it
     save_models(tmp_path / "m", models(recipe, 0), trained, made)
     for asked in ("auto", precision, made["precision"]):
         assert list(load_models(tmp_path / "m", changed(recipe, "train.precision", asked))) == [0]
+
+
+@pytest.mark.parametrize("seeds", [(), (0,), (3, 4)])
+def test_one_model_is_that_of_a_checkpoint_of_one_seed(
+    recipe: Recipe, seeds: tuple[int, ...], tmp_path: Path
+) -> None:
+    saved = models(recipe, *seeds)
+    save_models(tmp_path / "m", saved, recipe, MADE)
+    if len(seeds) == 1:
+        assert_same(load_model(tmp_path / "m", recipe), saved[0])
+    else:
+        with pytest.raises(NpvaeError, match=f"m: of {len(seeds)} seeds and not of one"):
+            load_model(tmp_path / "m", recipe)
 
 
 def test_a_checkpoint_says_what_it_was_trained_on(recipe: Recipe, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 # What every rule takes from dvc.yaml, and what all rules have alike.
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ if config:
     sys.exit("snakemake --config: nothing is taken from there; edit params.yaml")
 # a mistake in params.yaml ends here, in one sentence, before any job; the report's captions read its values
 config.update(load_params().model_dump(mode="json"))
+for target in sys.argv:
+    if (named := re.search(r"(?:vae|advised)-z(\d+)", target)) and int(named[1]) not in config["z_dims"]:
+        sys.exit(f"{target}: add {named[1]} to z_dims in params.yaml, which are {config['z_dims']}")
 DVC = Rules(workflow)
 
 

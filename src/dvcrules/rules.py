@@ -1,7 +1,10 @@
 """What a Snakefile takes from dvc.yaml."""
 
+import atexit
+import os
 import re
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -16,7 +19,9 @@ from snakemake.workflow import Workflow
 from dvcrules.errors import BridgeError
 from dvcrules.pipeline import MARKERS, Pipeline, Stage
 from dvcrules.stale import stale_jobs
+from dvcrules.turns import take
 
+REPRO = Path(__file__).with_name("repro.py")
 NOW = f"{MARKERS}/now"  # newer than any output, and never the same: what makes Snakemake run a stale job
 
 InputFunction = Callable[[dict[str, str]], list[str]]
@@ -84,8 +89,8 @@ class Rules:
     def repro(self, stage: str) -> str:
         """The shell command that runs exactly this stage, or restores it from DVC's cache.
 
-        Files of ``dvc add`` that it depends on are recorded with it. Without the waiting, jobs that end
-        together lose DVC's lock after 3 s and fail.
+        Files of ``dvc add`` that it depends on are recorded with it. Where another DVC is at work on the same
+        files, it waits.
         """
         found = self._stage(stage)
         literal, *parts = re.split(r"{(\w+)}", found.address)  # text and wildcards, in turns
@@ -93,7 +98,8 @@ class Rules:
         for wildcard, text in zip(parts[::2], parts[1::2], strict=True):
             job += f"{{wildcards.{wildcard}:q}}" + (shlex.quote(text) if text else "")
         targets = [*map(shlex.quote, self.pipeline.sources(found)), job]
-        return f"dvc --wait-for-lock repro --single-item {' '.join(targets)}"
+        python = f"{shlex.quote(sys.executable)} -P {shlex.quote(str(REPRO))}"
+        return f"{python} --single-item {' '.join(targets)}"
 
     def _stage(self, name: str) -> Stage:
         try:
@@ -110,9 +116,11 @@ class Rules:
             if not Path(NOW).exists():
                 Path(NOW).touch()
             return frozenset()
-        runs = workflow.executor_plugin is not None and not workflow.dryrun and not workflow.touch
+        runs = workflow.executor_plugin is not None and not workflow.dryrun
+        if runs and workflow.execution_settings.lock:
+            self._take_turn()
         try:
-            stale, restored = stale_jobs(self.pipeline, restore=runs)
+            stale, restored = stale_jobs(self.pipeline, restore=runs and not workflow.touch)
         except BridgeError as error:
             sys.exit(f"dvcrules: {error}")
         if restored:
@@ -125,6 +133,33 @@ class Rules:
                 Path(job.marker).touch()
         Path(NOW).write_text(str(time.time_ns()))
         return stale
+
+    def _take_turn(self) -> None:
+        """Wait for another Snakemake at work here, and clear Snakemake's lock of one that was killed.
+
+        The file of the turn names who has it, and nobody once they have ended by themselves.
+        """
+        waited = []
+
+        def waiting(holder: str) -> None:
+            logger.info(f"Waiting for the Snakemake that is at work here ({holder})")
+            waited.append(holder)
+
+        turn = take(Path(MARKERS) / "snakemake.lock", waiting)
+        if turn is None:
+            return
+        host, persistence = socket.gethostname(), self._workflow.persistence
+        turn.seek(0)
+        if turn.read().startswith(f"{host} "):
+            logger.info("Cleared the lock of a Snakemake that was killed")
+            persistence.cleanup_locks()
+        (persistence.path / "locks").mkdir(exist_ok=True)  # which goes with the locks of whoever unlocks
+        turn.truncate(0)
+        turn.write(f"{host} {os.getpid()}")
+        turn.flush()
+        atexit.register(turn.truncate, 0)
+        if waited:  # the ledger is another one now
+            self.pipeline = Pipeline(Path())
 
 
 def _constrained(pattern: str, values: dict[str, tuple[str, ...]]) -> str:

@@ -63,7 +63,7 @@ class Project:
     def planned(self) -> set[str]:
         """The jobs that Snakemake would run, by DVC's names."""
         printed = self.run("snakemake --dry-run --printshellcmds")
-        commands = re.findall(r"^Shell command: (dvc .*)$", printed, flags=re.MULTILINE)
+        commands = re.findall(r"^Shell command: (.*dvcrules/repro.py .*)$", printed, flags=re.MULTILINE)
         return {shlex.split(command.partition("|")[0].removesuffix("2>&1 "))[-1] for command in commands}
 
     @staticmethod

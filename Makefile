@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # One process of tests a core, as long as that is few; what several of them need is made once
 PYTEST = pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: help figures all report redraw check lint test test-faults bench
+.PHONY: help figures all report redraw check lint test test-faults test-slurm bench
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make report    all of it in one page, after 'make all' or 'dvc pull'"
 	@echo "make test      lint and tests"
 	@echo "make test-faults   what takes too long for that: each fault, and each change by itself"
+	@echo "make test-slurm    the whole DAG through a real Slurm, set up on this machine for it (root; Debian's slurm-wlm, munge, bindfs)"
 	@echo "make bench     how fast it is, beside what else one would run and what the machine can do"
 	@echo "make check     are the committed figures and metrics those of this tree?"
 	@echo "make redraw    draw the figures from the data that git holds, and compare them with the committed ones"
@@ -56,6 +57,11 @@ test: lint
 
 test-faults: .venv/installed
 	$(PYTEST) -m faults
+
+# One process: all its tests share a cluster
+test-slurm: .venv/installed
+	pip install --constraint requirements.txt --editable '.[cluster]'
+	pytest -m slurm tests/slurm
 
 # pythae and pykeops are compared with where they install: one line at a time, and no matter if one fails
 bench: .venv/installed

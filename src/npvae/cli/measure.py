@@ -36,7 +36,7 @@ def measure(
     from npvae import machine
     from npvae.data.images import random_subset
     from npvae.files import write_atomically
-    from npvae.measures.suite import SUFFIXES
+    from npvae.measures.suite import READINGS
     from npvae.measures.suite import measure as all_measures
     from npvae.measures.tables import items_table, values_table
     from npvae.model.checkpoint import load_models, trained_on
@@ -46,7 +46,7 @@ def measure(
     yardstick = _yardstick(loaded, data, classifier)
     reference = random_subset(len(yardstick.train.labels), loaded.predict.reference_images, seed=0).to(device)
     # the advised setting is read with no other (npvae.verdicts.claims)
-    length_scales = tuple(SUFFIXES) if model != "advised" else ("leave-one-out",)
+    length_scales = tuple(READINGS) if model != "advised" else ("leave-one-out",)
     found = {}
     for path in checkpoint:
         for seed, trained in load_models(path, loaded.recipe(model, z_dim)).items():

@@ -18,7 +18,7 @@ from npvae.model.objective import active_units
 from npvae.model.vae import VAE
 from npvae.settings import LengthScale
 
-SUFFIXES: dict[LengthScale, str] = {"learned": "", "leave-one-out": "_loo"}  # how their measures' names end
+READINGS: dict[LengthScale, str] = {"learned": "", "leave-one-out": "_loo"}  # how their measures' names end
 
 
 class Found(NamedTuple):
@@ -65,7 +65,7 @@ def measure(
     if isinstance(space, XSpace):
         for which in length_scales:
             other = space.with_length_scale(which)
-            values |= _through_x(other, embedded, yardstick, items, seed, SUFFIXES[which])
+            values |= _through_x(other, embedded, yardstick, items, seed, READINGS[which])
     else:
         values |= _through_z(space, yardstick, items, seed)
     values |= {Eye(name): float(item.mean()) for name, item in items.items() if "midpoint" not in name}

@@ -88,18 +88,6 @@ def load_models(path: Path, recipe: Recipe) -> dict[int, VAE]:
     return models
 
 
-def load_model(path: Path, recipe: Recipe) -> VAE:
-    """The model of a checkpoint of one seed.
-
-    Raises:
-        NpvaeError: it is of none or of several; or see :func:`load_models`.
-    """
-    models = list(load_models(path, recipe).values())
-    if len(models) != 1:
-        raise NpvaeError(f"{path}: of {len(models)} seeds and not of one")
-    return models[0]
-
-
 def trained_on(path: Path) -> dict[str, Any]:
     """What a checkpoint says of the machine that it was trained on; see :func:`npvae.machine.describe`."""
     return _read(path).trained_on

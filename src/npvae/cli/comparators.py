@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Mnist, Output, ParamsFile, ZDim
+from npvae.cli.options import DEFAULT_PARAMS, Mnist, Output, ParamsFile, ZDim, load_model
 
 
 def comparators(
@@ -25,7 +25,6 @@ def comparators(
     from npvae.files import write_atomically
     from npvae.latent.spaces import posterior
     from npvae.measures.embedding import digit_accuracy, map_measures
-    from npvae.model.checkpoint import load_model
     from npvae.params import load_params
 
     loaded = load_params(params)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim, one_of_each
+from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim, load_model, one_of_each
 
 
 def explorer_part(
@@ -24,7 +24,6 @@ def explorer_part(
     from npvae.explorer.part import IMAGES, part
     from npvae.files import write_atomically
     from npvae.latent.spaces import space_of
-    from npvae.model.checkpoint import load_model
     from npvae.params import load_params
 
     loaded = load_params(params)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim
+from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim, load_model
 
 if TYPE_CHECKING:
     from npvae.data.images import Split
@@ -80,7 +80,6 @@ def _open(
 ) -> "tuple[Space, Split, Split]":
     from npvae.data.images import load_splits, random_subset
     from npvae.latent.spaces import space_of
-    from npvae.model.checkpoint import load_model
 
     trained = load_model(checkpoint, params.recipe(model, z_dim))
     train, test = load_splits(data, params.data)

@@ -1,12 +1,15 @@
 """Options that several commands share, and how one file is named for each model and Z."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from npvae.errors import NpvaeError
-from npvae.settings import ModelName
+from npvae.settings import ModelName, Recipe
+
+if TYPE_CHECKING:
+    from npvae.model.vae import VAE
 
 
 def _drawable(paths: list[Path]) -> list[Path]:
@@ -43,3 +46,17 @@ def one_of_each(pattern: str, model: str, z_dim: int) -> Path:
     if not path.is_file():
         raise NpvaeError(f"{path}: missing; its stage has not run")
     return path
+
+
+def load_model(path: Path, recipe: Recipe) -> "VAE":
+    """The model of a checkpoint of one seed.
+
+    Raises:
+        NpvaeError: it is of none or of several; or see :func:`npvae.model.checkpoint.load_models`.
+    """
+    from npvae.model.checkpoint import load_models
+
+    models = list(load_models(path, recipe).values())
+    if len(models) != 1:
+        raise NpvaeError(f"{path}: of {len(models)} seeds and not of one")
+    return models[0]

@@ -15,8 +15,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from npvae import machine
+from npvae.cli.options import load_model
 from npvae.errors import NpvaeError
-from npvae.model.checkpoint import digest, load_model, load_models, new_model, save_models, trained_on
+from npvae.model.checkpoint import digest, load_models, new_model, save_models, trained_on
 from npvae.model.vae import VAE, NonparametricVAE
 from npvae.params import load_params
 from npvae.settings import Precision, Recipe

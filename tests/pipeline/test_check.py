@@ -102,6 +102,10 @@ FORGED = r"\g<1>" + "a" * 32
         ),
         (lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 9]"), r"train@vae-9: never run"),
         (lambda d: substitute(d / "dvc.yaml", "npvae figure1", "npvae  figure1"), r"figure1: its command"),
+        (
+            lambda d: substitute(d / "dvc.yaml", r"(cmd: npvae figure1[^\n]*\n)", r"\1    params: [seeds]\n"),
+            r"figure1: params.yaml: its parameters are new",
+        ),
         (lambda d: (d / "results/figures/figure2.pdf").unlink(), r"figure2: \S+figure2.pdf: missing"),
         (lambda d: cut(d / "results/figures/figure2.png"), r"figure2: \S+figure2.png: not the file"),
         (

@@ -130,7 +130,9 @@ def trace(file: Annotated[Path, typer.Argument(help="A result: a figure, a table
     root = Path.cwd()
     path = file.resolve()
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(file)
-    console = Console(soft_wrap=True)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # a tree is cut off at the width, and a file has none
     console.print(trace(root, name))
 
 

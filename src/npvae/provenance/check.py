@@ -105,7 +105,10 @@ def _output_problems(stage: PipelineStage) -> Iterator[str]:
 def _dependency_problems(dep: Dependency, outs: list[Output]) -> Iterator[str]:
     if isinstance(dep, ParamsDependency):
         for changes in dep.status().values():
-            yield from (f"parameter {key} {change}" for key, change in changes.items())
+            if isinstance(changes, str):  # of the file as a whole: gone, or nothing of it was recorded
+                yield f"{dep}: its parameters are {changes}"
+            else:
+                yield from (f"parameter {key} {change}" for key, change in changes.items())
         return
     producers = [out for out in outs if out.fs_path == dep.fs_path or dep.fs.isin(out.fs_path, dep.fs_path)]
     if producers and _recorded_hash(dep, producers) != dep.hash_info.value:

@@ -163,10 +163,8 @@ class XSpace(Space):
     @cached_property
     def reference(self) -> tuple[Tensor, Tensor]:
         """The images that z~ sums over: x ``[M, Dx]`` and E[z] ``[M, Dz]``."""
-        images = self._train_images
-        chosen = torch.arange(len(images), device=images.device)[self._reference]  # images[chosen] is a copy
-        mu = in_batches(lambda some: self.model.encode(images[some])[0], chosen)
-        return self.train_points[chosen], mu
+        mu = in_batches(lambda batch: self.model.encode(batch)[0], self._train_images[self._reference])
+        return self.train_points[self._reference], mu
 
     def _points(self, images: Tensor) -> Tensor:
         return self.model.embed(images)

@@ -2,7 +2,7 @@
 
 A quotation stands between two comments, which no viewer shows, and names its file:
 ``<!--=FILE.json mean.kl .1f-->19.5<!--/-->`` is a value by its keys (``_`` for a space), with a format,
-``<!--=FILE.csv method=PCA,measure=kl .2f-->…<!--/-->`` the ``value`` of a table's row, and
+``<!--=FILE.csv method=PCA,measure=kl .2f-->…<!--/-->`` the mean ``value`` of a table's rows, and
 ``<!--=FILE.md table-->…<!--/-->`` the first table of a page.
 """
 
@@ -57,8 +57,9 @@ def _of_table(path: Path, key: str) -> float:
     table = pd.read_csv(path)
     for column, _, value in (pair.partition("=") for pair in key.split(",")):
         table = table[table[column].astype(str).str.replace(" ", "_") == value]
-    [value] = table["value"]
-    return float(value)
+    if table.empty:
+        raise ValueError("no such row")
+    return float(table["value"].mean())
 
 
 def _of_data(path: Path, key: str) -> object:

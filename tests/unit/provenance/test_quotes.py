@@ -27,6 +27,7 @@ def results(tmp_path: Path) -> Path:
         ("a.json claims.0.verdict", "mixed"),
         ("a.json claims.0.se_of_it .1f", "2.0"),
         ("a.csv method=t-SNE_of_it,measure=kl .2f", "0.96"),
+        ("a.csv method=t-SNE_of_it .2f", "1.48"),
         ("a.md table", "\n\n| a |\n|---|\n| b |\n\n"),
     ],
 )

@@ -5,16 +5,18 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # One process of tests a core, as long as that is few; what several of them need is made once
 PYTEST = pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: help figures all report redraw check lint test test-faults test-slurm bench
+.PHONY: help figures all report plots redraw check lint test test-faults test-slurm test-extras bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make figures   the paper's four figures, from nothing"
 	@echo "make all       everything: figures, all seeds, evaluation"
 	@echo "make report    all of it in one page, after 'make all' or 'dvc pull'"
+	@echo "make plots     training curves and measures beside those of OLD (a revision; HEAD), on a page without a network"
 	@echo "make test      lint and tests"
 	@echo "make test-faults   what takes too long for that: each fault, and each change by itself"
 	@echo "make test-slurm    the whole DAG through a real Slurm, set up on this machine for it (root; Debian's slurm-wlm, munge, bindfs)"
+	@echo "make test-extras   what optional packages do, which it installs: results shared through S3, models as ONNX files"
 	@echo "make bench     how fast it is, beside what else one would run and what the machine can do"
 	@echo "make check     are the committed figures and metrics those of this tree?"
 	@echo "make redraw    draw the figures from the data that git holds, and compare them with the committed ones"
@@ -38,9 +40,16 @@ check: .venv/installed
 	npvae check
 
 report: .venv/installed
-	snakemake --report results/report.zip
+	snakemake --report results/report.zip --report-stylesheet workflow/report/report.css
 	rm -rf results/report && python -m zipfile -e results/report.zip results
 	@echo "open results/report/report.html; results/report.zip is all of it in one file"
+
+# Snakemake's own copy of Vega, put where the page (.dvc/plots/page.html) looks for it first. The sweep may not have run.
+OLD ?= HEAD
+plots: .venv/installed
+	mkdir -p dvc_plots
+	cp -r "$$(python -c 'import snakemake.assets as a; print(*a.__path__)')"/data/vega* dvc_plots
+	dvc plots diff $(OLD) --targets 'results/(?!sweep)'
 
 redraw: .venv/installed
 	dvc repro --force --single-item figure1 figure2 figure3 figure4 figure2_advised figure3_advised figure4_advised evidence
@@ -62,6 +71,10 @@ test-faults: .venv/installed
 test-slurm: .venv/installed
 	pip install --constraint requirements.txt --editable '.[cluster]'
 	pytest -m slurm tests/slurm
+
+test-extras: .venv/installed
+	pip install --requirement tests/extras.txt
+	$(PYTEST) tests/pipeline/test_remote.py tests/unit/test_onnx.py
 
 # pythae and pykeops are compared with where they install: one line at a time, and no matter if one fails
 bench: .venv/installed

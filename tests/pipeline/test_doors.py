@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
@@ -77,20 +76,6 @@ def test_then_there_is_nothing_to_do(project):
     nothing_to_do(project)
     assert "check: every figure and metric is up to date" in project.run("npvae check")
     assert not project.run("git status --porcelain")
-
-
-def test_the_report_holds_every_figure_the_claims_and_the_explorer_after_a_checkout(project, tmp_path):
-    project.run("rm -r .snakemake && git clean -dfXq results && dvc checkout")
-    project.run(f"snakemake --report {tmp_path / 'report.zip'}")
-    with ZipFile(tmp_path / "report.zip") as report:
-        names = {Path(name).name for name in report.namelist()}
-        page = report.read("report/report.html").decode()
-    drawn = {f"{name.replace('_', '-')}.png" for name in {*FIGURES, "evidence"}}
-    assert names >= drawn | {"claims.html", "explorer.html"}
-    words = " ".join(page.replace("\\n", " ").split())
-    assert "Z of 2, 5 dimensions, 2 trainings of each" in words
-    assert "the 900 training images" in words
-    nothing_to_do(project)
 
 
 def test_what_dvc_puts_back_sets_off_no_job(project):

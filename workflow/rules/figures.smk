@@ -57,7 +57,7 @@ rule figure2_advised:
             outputs("figure2_advised")[0],
             caption="../report/figure2-advised.rst",
             category="Figures",
-            labels={"figure": "2, advised: X, and images generated from it"},
+            labels={"figure": "2: X, and images generated from it, advised"},
         ),
         outputs("figure2_advised")[1:],
     log:
@@ -95,7 +95,7 @@ rule figure3_advised:
             outputs("figure3_advised")[0],
             caption="../report/figure3-advised.rst",
             category="Figures",
-            labels={"figure": "3, advised: Z and X over the dimensions of Z"},
+            labels={"figure": "3: Z and X over the dimensions of Z, advised"},
         ),
         outputs("figure3_advised")[1:],
     log:
@@ -133,7 +133,7 @@ rule figure4_advised:
             outputs("figure4_advised")[0],
             caption="../report/figure4-advised.rst",
             category="Figures",
-            labels={"figure": "4, advised: images between two images"},
+            labels={"figure": "4: images between two images, advised"},
         ),
         outputs("figure4_advised")[1:],
     log:

@@ -1,0 +1,101 @@
+"""The report in a real browser: what `make report` leaves, opened from its folder and clicked through."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.project import FirstRun, duplicate
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+FIGURES = ("figure1", *(f"figure{n}{kind}" for n in (2, 3, 4) for kind in ("", "-advised")))
+
+
+@pytest.fixture(scope="module")
+def report(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the report of a project whose results were only just fetched."""
+    project = duplicate(first_run.project, tmp_path_factory.mktemp("report") / "project")
+    project.run("rm -r .snakemake && git clean -dfXq results && dvc checkout")
+    project.run("mkdir .venv && touch .venv/installed && make report")  # the environment is this one
+    assert "Nothing to be done" in project.run("snakemake --cores 2")
+    return project.folder / "results/report/report.html"
+
+
+@pytest.fixture
+def tab(report: Path) -> Iterator[Any]:
+    """The report in a browser; at the end nothing may have gone wrong, nor left its folder."""
+    wrong: list[str] = []
+
+    def asked(url: str) -> None:
+        if not url.startswith((report.parent.as_uri(), "data:", "blob:", "about:")):
+            wrong.append(url)
+
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("requestfailed", lambda request: wrong.append(request.url))
+        page.on("request", lambda request: asked(request.url))
+        page.goto(report.as_uri())
+        page.wait_for_selector("#rulegraph canvas, #rulegraph svg")
+        yield page
+        chromium.close()
+    assert wrong == []
+
+
+def drawn(image: Any) -> bool:
+    image.scroll_into_view_if_needed()
+    return image.evaluate("image => image.decode().then(() => image.naturalWidth > 100)")
+
+
+def test_the_first_page_tells_what_this_is_and_shows_each_figure_with_its_caption(tab) -> None:
+    words = tab.inner_text("body")
+    assert "a reproduction on MNIST, with Z of 2, 5 dimensions, 2 trainings of each model" in words
+    shown = tab.locator("figure").all()
+    assert [figure.locator("img").get_attribute("src").split("/")[-1] for figure in shown] == [
+        f"{name}.png" for name in FIGURES
+    ]
+    assert all(drawn(figure.locator("img")) for figure in shown)
+    captions = [figure.locator("figcaption").inner_text() for figure in shown]
+    assert "the 900 training images" in captions[1]
+    assert len(set(captions)) == len(FIGURES)
+    assert all(len(caption) > 100 for caption in captions)
+
+
+def opened(tab: Any, word: str, result: str) -> Any:
+    """A page of the report, by a link of the first one and the eye beside the result."""
+    tab.locator("a.reference", has_text=word).first.click()
+    tab.locator("nav tr", has_text=result).locator("a").first.click()
+    return tab.frame_locator("iframe")
+
+
+def test_the_claims_open_from_the_first_page(tab) -> None:
+    page = opened(tab, "Claims", "verdicts")
+    assert page.locator("h1").first.inner_text() == "The paper's claims, measured"
+    assert page.locator("tr").count() > 10
+    assert drawn(page.locator("img").first)
+    tab.locator("nav tr", has_text="evidence").locator("a").first.click()
+    assert drawn(tab.locator("div.p-3 > img"))
+
+
+def test_the_explorer_opens_from_the_first_page(tab) -> None:
+    page = opened(tab, "Explorer", "explore X")
+    page.locator("body[data-ready]").wait_for()
+    page.locator("#plane").hover()
+    assert page.locator("#decoded").get_attribute("data-x")
+
+
+def test_each_figure_opens_by_itself_with_its_caption_behind_the_i(tab) -> None:
+    tab.locator("a.reference", has_text="Figures").first.click()
+    rows = tab.locator("nav tbody tr")
+    rows.first.wait_for()
+    assert [row.inner_text().split(":")[0] for row in rows.all()] == ["1", "2", "2", "3", "3", "4", "4"]
+    rows.nth(1).locator("a").first.click()
+    assert drawn(tab.locator("div.p-3 > img"))
+    rows.nth(1).locator("a").last.click()
+    assert "the 200 test images" in tab.inner_text("nav")

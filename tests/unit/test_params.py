@@ -82,7 +82,8 @@ def test_the_values_are_those_of_the_file(root: Path, raw: dict[str, Any]) -> No
 
 
 def test_an_edited_copy_is_accepted(edited: Callable[..., Path]) -> None:
-    params = load_params(edited(z_dims=[1, 3], train__epochs=1, network__dropout=0, models=["npvae", "vae"]))
+    two = ["npvae", "vae"]
+    params = load_params(edited(z_dims=[1, 3], train__epochs=1, network__dropout=0, models=two, measured=two))
     assert (list(params.z_dims), params.train.epochs, params.network.dropout) == ([1, 3], 1, 0)
 
 
@@ -322,7 +323,8 @@ def test_a_recipe_does_not_depend_on_which_others_are_trained(
     root: Path, edited: Callable[..., Path]
 ) -> None:
     before = load_params(root / "params.yaml").recipe("npvae", 20)
-    after = load_params(edited(seeds=1, z_dims=[20], models=["npvae", "vae"], figures__interpolate=[1, 2]))
+    two = ["npvae", "vae"]
+    after = load_params(edited(seeds=1, z_dims=[20], models=two, measured=two, figures__interpolate=[1, 2]))
     assert after.recipe("npvae", 20) == before
 
 

@@ -57,9 +57,11 @@ def _json_problems(content: bytes) -> Iterator[str]:
             yield value
 
     try:
-        values = list(numbers(json.loads(content)))
+        whole = json.loads(content)
+        values = list(numbers(whole))
     except ValueError as error:
         yield f"does not decode ({error})"
         return
-    if not values or not all(map(math.isfinite, values)):
+    excused = isinstance(whole, dict) and "why" in whole  # of images without labels, no accuracy is known
+    if not (values or excused) or not all(map(math.isfinite, values)):
         yield "without numbers, or with numbers that are not finite"

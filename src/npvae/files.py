@@ -27,8 +27,8 @@ def reading(name: Path | str, what: str, cure: str = "") -> Iterator[None]:
     except (NpvaeError, PermissionError):
         raise
     except Exception as error:
-        missing = isinstance(error, FileNotFoundError)
-        said = "missing" if missing else " ".join(f"not {what} ({str(error) or type(error).__name__})".split())
+        reason = " ".join(str(error).split()) or type(error).__name__
+        said = "missing" if isinstance(error, FileNotFoundError) else f"not {what} ({reason})"
         raise NpvaeError(f"{name}: {said}{cure and f'; {cure}'}") from None
 
 

@@ -1,15 +1,19 @@
 """``npvae claims`` and ``npvae evidence``: the measures of all models, gathered and judged."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from npvae.cli.options import DEFAULT_PARAMS, Drawings, ParamsFile, one_of_each
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from npvae.params import Params
     from npvae.verdicts.tables import Measures
+
+_CURE = "`dvc repro` makes it again"
 
 
 def claims(
@@ -30,8 +34,6 @@ def claims(
     """Give a verdict on each of the paper's claims."""
     import json
 
-    import pandas as pd
-
     from npvae.files import write_atomically
     from npvae.params import load_params
     from npvae.verdicts.claims import READINGS, judge_claims
@@ -39,13 +41,13 @@ def claims(
     from npvae.verdicts.record import claims_data
 
     loaded = load_params(params)
-    unlabelled = json.loads(classifier.read_text()).get("why")
-    gathered = _gather(loaded, measures, items, real, unlabelled)
+    unlabelled, of_real, compared = _json(classifier).get("why"), _json(real), _csv(comparators)
     origin = _origin(loaded, means)
+    gathered = _gather(loaded, measures, items, means, of_real, unlabelled)
     judged = {
         reading: judge_claims(gathered, reading) for reading in READINGS if reading.model in gathered.models
     }
-    text = claims_page(gathered, judged, pd.read_csv(comparators), origin, "figures/evidence.png")
+    text = claims_page(gathered, judged, compared, origin, "figures/evidence.png")
     data = claims_data(gathered, judged, origin, measures)
     write_atomically(page, text)
     write_atomically(output, json.dumps(data, indent=2, allow_nan=False) + "\n")
@@ -56,29 +58,56 @@ def claims_page(
     output: Annotated[Path, typer.Option(help="HTML file to write.")],
 ) -> None:
     """Make the page of the claims one for a browser."""
-    from npvae.files import write_atomically
+    from npvae.files import reading, write_atomically
     from npvae.verdicts.html import as_html
 
-    write_atomically(output, as_html(page.read_text(), page.parent))
+    with reading(page, "a page that can be shown", _CURE):
+        shown = as_html(page.read_text(), page.parent)
+    write_atomically(output, shown)
 
 
 def evidence(
     claims: Annotated[Path, typer.Option(help="The verdicts as data (JSON).")], output: Drawings
 ) -> None:
     """Draw the evidence for each of the paper's claims."""
-    import json
-
     from npvae.figures import evidence, style
+    from npvae.files import reading
 
-    style.save(evidence.draw(json.loads(claims.read_text())), *output)
+    with reading(claims, "the verdicts as data", _CURE):
+        figure = evidence.draw(_json(claims))
+    style.save(figure, *output)
 
 
-def _gather(params: "Params", measures: str, items: str, real: Path, unlabelled: str | None) -> "Measures":
+def _json(path: Path) -> dict[str, Any]:
+    """A file of numbers and words by name, the numbers finite."""
     import json
 
+    from npvae.files import reading
+
+    def refuse(number: str) -> None:
+        raise ValueError(f"{number} in it")
+
+    with reading(path, "JSON with names", _CURE):
+        return dict(json.loads(path.read_text(), parse_constant=refuse))
+
+
+def _csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    from npvae.verdicts.tables import Measures, Term, read_items, read_measures
+    from npvae.files import reading
+
+    with reading(path, "a table", _CURE):
+        if not path.read_text().endswith("\n"):
+            raise ValueError("cut off in its last line")
+        return pd.read_csv(path)
+
+
+def _gather(
+    params: "Params", measures: str, items: str, means: str, real: dict[str, Any], unlabelled: str | None
+) -> "Measures":
+    import pandas as pd
+
+    from npvae.verdicts.tables import Measures, Term, read_items, read_measures, require_means
 
     tables: list[pd.DataFrame] = []
     by_image: dict[Term, pd.Series] = {}
@@ -86,20 +115,29 @@ def _gather(params: "Params", measures: str, items: str, real: Path, unlabelled:
         for z_dim in params.z_dims:
             path = one_of_each(measures, model, z_dim)
             tables.append(read_measures(path, seeds=params.seeds, classifiers=params.classifier.seeds))
+            written = one_of_each(means, model, z_dim)
+            require_means(path, tables[-1], written, _of(written, "mean"))
             by_image |= read_items(one_of_each(items, model, z_dim), model, z_dim)
     table = pd.concat(tables, ignore_index=True)
-    return Measures(table, by_image, json.loads(real.read_text()), unlabelled)
+    return Measures(table, by_image, real, unlabelled)
 
 
 def _origin(params: "Params", pattern: str) -> list[str]:
     """On what the models were trained and measured: a sentence each, naming all that differ."""
-    import json
-
     origins = [
-        json.loads(one_of_each(pattern, model, z_dim).read_text())["origin"]
+        _of(one_of_each(pattern, model, z_dim), "origin")
         for model in params.measured
         for z_dim in params.z_dims
     ]
     trained = dict.fromkeys(sentence for origin in origins for sentence in origin["trained"])
     measured = dict.fromkeys(origin["measured"] for origin in origins)
     return [f"Trained in {'; '.join(trained)}.", f"Measured in {'; '.join(measured)}."]
+
+
+def _of(path: Path, name: str) -> Any:
+    from npvae.errors import NpvaeError
+
+    content = _json(path)
+    if name not in content:
+        raise NpvaeError(f"{path}: says nothing of {name}; {_CURE}")
+    return content[name]

@@ -44,10 +44,9 @@ def explorer(
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
     """Make the page on which X can be explored: one file, which asks nothing of any server (HTML)."""
-    import numpy as np
-
     from npvae.data.images import load_test
     from npvae.explorer.page import page
+    from npvae.figures.data import read_arrays
     from npvae.files import write_atomically
     from npvae.params import load_params
 
@@ -55,8 +54,7 @@ def explorer(
     gathered = {}
     for model in loaded.models:
         for z_dim in loaded.z_dims:
-            with np.load(one_of_each(parts, model, z_dim)) as arrays:
-                gathered[model, z_dim] = dict(arrays)
+            gathered[model, z_dim] = read_arrays(one_of_each(parts, model, z_dim))
     test = load_test(data, count=loaded.data.test_images, shape=loaded.data.image_shape)
     some = next(iter(gathered.values()))
     shown = test.draw(len(some["mu"]), seed=0)

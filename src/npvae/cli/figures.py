@@ -28,14 +28,17 @@ def figure_data(
     import numpy as np
     import pandas as pd
 
-    from npvae.figures.data import parquet, rounded, tiled
+    from npvae.figures.data import parquet, read_arrays, read_table, rounded, tiled
     from npvae.files import write_atomically
     from npvae.params import load_params
 
     loaded = load_params(params)
     first, last = loaded.z_dims[0], loaded.z_dims[-1]
     tables = {
-        (model, z_dim): pd.read_parquet(one_of_each(embeddings, model, z_dim)).astype({"digit": "uint8"})
+        (model, z_dim): read_table(
+            one_of_each(embeddings, model, z_dim),
+            ("model", "z_dim", "split", "digit", *(("x1", "x2") if model != "vae" else ())),
+        ).astype({"digit": "uint8"})
         for model in loaded.models
         for z_dim in loaded.z_dims
     }
@@ -44,10 +47,10 @@ def figure_data(
     write_atomically(output / "figure2.parquet", parquet(plane[["model", "split", "digit", "x1", "x2"]]))
     places, images = [], []
     for model in loaded.with_x:
-        with np.load(one_of_each(generated, model, last)) as arrays:
-            table = rounded(pd.DataFrame(arrays["locations"], columns=["x1", "x2"]))
-            places.append(table.assign(model=model, side=float(arrays["side"])))
-            images.append(arrays["images"])
+        arrays = read_arrays(one_of_each(generated, model, last), "locations", "side", "images")
+        table = rounded(pd.DataFrame(arrays["locations"], columns=["x1", "x2"]))
+        places.append(table.assign(model=model, side=float(arrays["side"])))
+        images.append(arrays["images"])
     write_atomically(output / "figure2.csv", pd.concat(places).to_csv(index=False))
     shape = loaded.data.image_shape
     write_atomically(output / "figure2.png", tiled(np.concatenate(images).reshape(-1, 1, *shape)))
@@ -60,8 +63,7 @@ def figure_data(
     rows, images = [], []
     for model in loaded.models:
         for z_dim in dict.fromkeys((first, last)):
-            with np.load(one_of_each(interpolants, model, z_dim)) as arrays:
-                images.append(arrays["images"])
+            images.append(read_arrays(one_of_each(interpolants, model, z_dim), "images")["images"])
             rows.append({"model": model, "z_dim": z_dim})
     write_atomically(output / "figure4.csv", pd.DataFrame(rows).to_csv(index=False))
     across = np.stack(images)
@@ -77,19 +79,19 @@ def figure1(output: Drawings) -> None:
 
 def figure2(model: Model, data: Folder, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """Draw X of training and test images, and images decoded from X, at the largest Z."""
-    import pandas as pd
-
     from npvae.figures import figure2, style
-    from npvae.figures.data import untiled
+    from npvae.figures.data import read_table, untiled
     from npvae.params import load_params
 
-    points, places = pd.read_parquet(_of(data, "figure2.parquet")), pd.read_csv(_of(data, "figure2.csv"))
+    points = read_table(_of(data, "figure2.parquet"), ("model", "split", "digit", "x1", "x2"))
+    places = read_table(_of(data, "figure2.csv"), ("model", "x1", "x2", "side"))
     chosen = places["model"] == model
     if not chosen.any():
         return style.save(style.absent(model), *output)
     loaded = load_params(params)
-    images = untiled(_of(data, "figure2.png"), loaded.data.image_shape)[chosen, 0]
-    places = places[chosen]
+    images = untiled(_of(data, "figure2.png"), loaded.data.image_shape)
+    _require_as_many(data / "figure2.csv", len(places), data / "figure2.png", len(images))
+    images, places = images[chosen, 0], places[chosen]
     figure = figure2.draw(
         points[points["model"] == model],
         places[["x1", "x2"]].to_numpy(),
@@ -103,12 +105,15 @@ def figure2(model: Model, data: Folder, output: Drawings, params: ParamsFile = D
 
 def figure3(model: Model, data: Folder, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """Draw Z of the plain VAE above X of a model, for each dimension of Z."""
-    import pandas as pd
-
     from npvae.figures import figure3, style
+    from npvae.figures.data import read_table
     from npvae.params import load_params
 
-    groups = dict(iter(pd.read_parquet(_of(data, "figure3.parquet")).groupby(["model", "z_dim"])))
+    axes = ["x1", "x2", "z1", "z2"]
+    table = read_table(_of(data, "figure3.parquet"), ("model", "z_dim", "digit", *axes), gaps=True)
+    if (table[axes].notna().sum(axis=1) != 2).any():
+        raise NpvaeError(f"{data / 'figure3.parquet'}: a dot has no place; `dvc repro` makes it again")
+    groups = dict(iter(table.groupby(["model", "z_dim"])))
     there = any(name == model for name, _ in groups)
     what = style.kind(load_params(params).data.name)
     style.save(figure3.draw(groups, model, what) if there else style.absent(model), *output)
@@ -116,18 +121,24 @@ def figure3(model: Model, data: Folder, output: Drawings, params: ParamsFile = D
 
 def figure4(model: Model, data: Folder, output: Drawings, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """Draw interpolants between two training images, in Z of the plain VAE and in X of a model."""
-    import pandas as pd
-
     from npvae.figures import figure4, style
-    from npvae.figures.data import untiled
+    from npvae.figures.data import read_table, untiled
     from npvae.params import load_params
 
-    index = pd.read_csv(_of(data, "figure4.csv")).itertuples(index=False, name=None)
+    index = read_table(_of(data, "figure4.csv"), ("model", "z_dim"))[["model", "z_dim"]]
     images = untiled(_of(data, "figure4.png"), load_params(params).data.image_shape)
-    rows = dict(zip(index, images, strict=True))
+    _require_as_many(data / "figure4.csv", len(index), data / "figure4.png", len(images))
+    rows = dict(zip(index.itertuples(index=False, name=None), images, strict=True))
     chosen = {key: row for key, row in rows.items() if key[0] in ("vae", model)}
     there = any(name == model for name, _ in rows)
     style.save(figure4.draw(chosen) if there else style.absent(model), *output)
+
+
+def _require_as_many(table: Path, rows: int, picture: Path, images: int) -> None:
+    if rows != images:
+        raise NpvaeError(
+            f"{table}: {rows} rows for the {images} of {picture.name}; `dvc repro` makes both again"
+        )
 
 
 def _of(folder: Path, name: str) -> Path:

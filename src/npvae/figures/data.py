@@ -1,7 +1,9 @@
 """The data behind the figures, small enough for git: tables of rounded coordinates, images tiled into one."""
 
 import io
+from collections.abc import Collection
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,10 @@ from PIL import Image
 
 from npvae.errors import NpvaeError
 from npvae.figures.style import Array
+from npvae.files import reading
+from npvae.settings import ModelName
+
+_CURE = "`dvc repro` makes it again"
 
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
@@ -24,10 +30,55 @@ def rounded(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def parquet(table: pd.DataFrame) -> bytes:
-    """A table as a file."""
+    """A table as a file, each page of it under a checksum."""
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
+    table.to_parquet(buffer, index=False, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()
+
+
+def read_table(path: Path, columns: Collection[str], *, gaps: bool = False) -> pd.DataFrame:
+    """A table of what is drawn (parquet or CSV), whole.
+
+    Args:
+        path: the file.
+        columns: that it must have; ``split`` and ``model`` hold words, all others numbers.
+        gaps: whether numbers may be missing.
+
+    Raises:
+        NpvaeError: it is missing, damaged or cut off, or something in it can't be; the message names it.
+    """
+    with reading(path, "a table of what is drawn", _CURE):
+        if path.suffix == ".csv":
+            text = path.read_text()
+            if not text.endswith("\n"):
+                raise ValueError("cut off in its last line")
+            table = pd.read_csv(io.StringIO(text))
+        else:
+            table = pd.read_parquet(path, page_checksum_verification=True)
+        if foreign := set(table["model"]) - {*get_args(ModelName)}:
+            raise ValueError(f"it names the model {foreign.pop()}")
+        for name in dict.fromkeys((*columns, *table.columns)):
+            if name in ("model", "split"):
+                continue
+            values = table[name].to_numpy(float)
+            if np.isinf(values).any() or (np.isnan(values).any() and not gaps):
+                raise ValueError(f"{name} is not finite")
+    return table
+
+
+def read_arrays(path: Path, *names: str) -> dict[str, Array]:
+    """Arrays of what is drawn (npz), by name; all of them unless some are named. Nothing is unpickled.
+
+    Raises:
+        NpvaeError: it is missing or damaged, or an array is missing or not finite; the message names it.
+    """
+    with reading(path, "arrays of what is drawn", _CURE):
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in names or file.files}
+        for name, array in arrays.items():
+            if array.dtype.kind in "fc" and not np.isfinite(array).all():
+                raise ValueError(f"{name} is not finite")
+    return arrays
 
 
 def tiled(rows: Array) -> bytes:
@@ -47,10 +98,16 @@ def untiled(path: Path, shape: tuple[int, int]) -> Array:
         shape: height and width of an image.
 
     Raises:
-        NpvaeError: the file is not made of such images.
+        NpvaeError: the file is missing, damaged or not made of such images.
     """
-    with Image.open(path, formats=["PNG"]) as image:
-        grey = np.asarray(image.convert("L"), np.float32) / 255
+    with reading(path, "an image", _CURE):
+        content = path.read_bytes()
+        if not content.endswith(b"IEND\xae\x42\x60\x82"):
+            raise ValueError("cut off")
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            image.verify()  # else the sums of the pixels' chunks would be left out
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            grey = np.asarray(image.convert("L"), np.float32) / 255
     height, width = shape
     if grey.shape[0] % height or grey.shape[1] % width:
         raise NpvaeError(

@@ -1,5 +1,6 @@
 """The measures' tables, read as what they must be."""
 
+import io
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from npvae.errors import NpvaeError
+from npvae.files import reading
 from npvae.verdicts.statistics import Sample
 
 KEYS = ["model", "z_dim", "seed", "classifier", "measure"]
@@ -95,11 +97,12 @@ def read_measures(path: Path, *, seeds: int, classifiers: int) -> pd.DataFrame:
     Raises:
         NpvaeError: it does not have them, or others; the message names the file, the measure and the seed.
     """
-    try:
-        table = pd.read_csv(path)[COLUMNS]
+    with reading(path, "a table of measures"):
+        text = path.read_text()
+        if not text.endswith("\n"):  # what is left of its last number may be a number, too
+            raise ValueError("cut off in its last line")
+        table = pd.read_csv(io.StringIO(text))[COLUMNS]
         table = table.astype({"seed": int, "classifier": "Int64", "value": float})
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise NpvaeError(f"{path}: not a table of measures ({' '.join(str(error).split())})") from None
     _refuse(table, KEYS, lambda row: f"{path}: {Term(row.model, row.z_dim, row.measure)}{_place(row)}")
     for measure, rows in table.groupby("measure", sort=False):
         eyes = range(1 if ALONG.fullmatch(str(measure)) else classifiers)
@@ -115,17 +118,30 @@ def read_measures(path: Path, *, seeds: int, classifiers: int) -> pd.DataFrame:
     return table
 
 
+def require_means(path: Path, table: pd.DataFrame, written: Path, means: Mapping[str, float]) -> None:
+    """Check a table against the means that were written beside it: a digit that has changed shows there.
+
+    Raises:
+        NpvaeError: they are not its means; the message names both files and the measure.
+    """
+    found = table.groupby("measure", sort=False)["value"].mean()
+    for measure in dict.fromkeys((*found.index, *means)):
+        stated = means.get(measure, np.nan)
+        if not np.isclose(found.get(measure, np.nan), stated, rtol=1e-9, atol=1e-12):
+            raise NpvaeError(
+                f"{path}: {measure}: its mean is {found.get(measure, np.nan):.6g}, and {written} says "
+                f"{stated:.6g}; one of the two was changed: `npvae check` says which"
+            )
+
+
 def read_items(path: Path, model: str, z_dim: int) -> dict[Term, pd.Series]:
     """A model's measures by test image or pair of images, each a series over their indices.
 
     Raises:
         NpvaeError: not such a table, or a value is double or not finite; the message names the file.
     """
-    try:
-        table = pd.read_parquet(path)[ITEMS]
-    except (ValueError, KeyError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise NpvaeError(f"{path}: not a table of measures by image ({reason})") from None
+    with reading(path, "a table of measures by image"):
+        table = pd.read_parquet(path)[ITEMS].astype({"value": float})
     _refuse(table, ITEMS[:2], lambda row: f"{path}: {row.measure} of item {row.item}")
     return {
         Term(model, z_dim, str(measure)): rows.set_index("item")["value"].astype(float).sort_index()

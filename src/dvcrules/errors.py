@@ -35,7 +35,8 @@ def one_sentence() -> Iterator[None]:
         yield
     except (RWLockFileCorruptedError, RWLockFileFormatError) as error:
         raise BridgeError(
-            ".dvc/tmp/rwlock: broken, as DVC leaves it when it is killed; remove it if no DVC is running here"
+            ".dvc/tmp/rwlock: broken, as DVC leaves it when it is killed; start again when no other is at "
+            "work here, and it is mended"
         ) from error
     except NotDvcRepoError as error:
         raise BridgeError("no DVC project: `dvc init` makes one") from error

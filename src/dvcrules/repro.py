@@ -4,22 +4,24 @@ The rules of a Snakefile run this file by its path, so it imports nothing from b
 """
 
 import contextlib
+import fcntl
 import json
 import logging
 import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import psutil
-from dvc.cli import main
 from dvc.lock import LockError
 from dvc.repo import Repo
+from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 
 PATIENCE = 24 * 60 * 60  # seconds
+FAILURES = (LockError, RWLockFileCorruptedError, RWLockFileFormatError)
 
 
 class Blocker(NamedTuple):
@@ -40,14 +42,14 @@ class Blocker(NamedTuple):
 
 
 class Lock(logging.Filter):
-    """Keeps back what DVC says when a lock fails it, and remembers it."""
+    """Keeps back what DVC says where a lock is why it fails, and remembers it."""
 
     reason = ""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Is it about anything else?"""
         error = record.exc_info[1] if record.exc_info else None
-        while error and not isinstance(error, LockError):
+        while error and not isinstance(error, FAILURES):
             error = error.__cause__
         self.reason = str(error) if error else self.reason
         return error is None
@@ -62,30 +64,33 @@ def repro(arguments: Sequence[str]) -> int:
     Returns:
         DVC's exit code.
     """
+    from dvc.cli import main
+
     lock, waited, start = Lock(), False, time.monotonic()
     for handler in logging.getLogger("dvc").handlers:
         handler.addFilter(lock)
     while True:
         lock.reason = ""
-        code = main(["--wait-for-lock", "repro", *arguments])
+        with at_work():
+            code = main(["--wait-for-lock", "repro", *arguments])
         if not code or not lock.reason:
-            return code
-        if time.monotonic() - start > PATIENCE:
-            print(f"dvcrules: waited for {PATIENCE // 3600} hours: {lock.reason}", file=sys.stderr)
             return code
         found = re.findall(r"^  \(PID (\d+)\): (.*)$", lock.reason, flags=re.MULTILINE)
         blockers = [Blocker(int(pid), command) for pid, command in found]
-        at_work = [blocker for blocker in blockers if blocker.is_at_work()]
-        if at_work and not waited:
-            pid, command = at_work[0]
-            busy = lock.reason.partition(" is busy")[0]
-            print(f"dvcrules: {busy}: waiting for process {pid} ({command})", file=sys.stderr, flush=True)
+        busy = [blocker for blocker in blockers if blocker.is_at_work()]
+        if busy and not waited:
+            pid, command = busy[0]
+            _say(f"{lock.reason.partition(' is busy')[0]}: waiting for process {pid} ({command})")
             waited = True
-        if not at_work:
+        if blockers and not busy:
             forget(blockers)
+        mend()
         time.sleep(0.5)
-        while any(blocker.is_at_work() for blocker in at_work) and time.monotonic() - start <= PATIENCE:
+        while any(blocker.is_at_work() for blocker in busy) and time.monotonic() - start <= PATIENCE:
             time.sleep(0.5)
+        if time.monotonic() - start > PATIENCE:
+            _say(f"waited for {PATIENCE // 3600} hours: {lock.reason}")
+            return code
 
 
 def forget(dead: Sequence[Blocker]) -> None:
@@ -93,8 +98,10 @@ def forget(dead: Sequence[Blocker]) -> None:
 
     DVC does so itself, unless another process has the number of the dead one now.
     """
+    path = _file("rwlock")
     with Repo(_wait_for_lock=True) as repo, repo.lock:  # under which alone DVC changes the file
-        path = Path(repo.tmp_dir) / "rwlock"
+        if not _is_whole(path):
+            return
         locks = json.loads(path.read_text())
         writers, readers = locks.get("write", {}), locks.get("read", {})
         locks["write"] = {
@@ -108,6 +115,65 @@ def forget(dead: Sequence[Blocker]) -> None:
         new = path.with_name("rwlock.new")
         new.write_text(json.dumps(locks))
         new.replace(path)
+
+
+@contextlib.contextmanager
+def at_work() -> Iterator[None]:
+    """For the time in which entries of this process may be in DVC's read-write lock."""
+    with (
+        _file("dvcrules/at-work").open("a") as file,
+        contextlib.suppress(OSError),
+    ):  # where there are no locks
+        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:  # closing it is not enough: DVC forks a daemon, which has the file too
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def mend() -> bool:
+    """Remove DVC's read-write lock where a killed DVC left it empty or torn, unless another is at work here.
+
+    Returns:
+        Is it whole, or not there?
+    """
+    path = _file("rwlock")
+    if _is_whole(path):
+        return True
+    with _file("dvcrules/at-work").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            words = [Path(word).name for word in (process.info["cmdline"] or [])[:3]]
+            if "dvc" in words and Path(process.info["cwd"] or "/").is_relative_to(path.parents[2]):
+                return False
+        with Repo(_wait_for_lock=True) as repo, repo.lock:
+            if not _is_whole(path):  # still, and nobody is writing it
+                path.unlink()
+    return True
+
+
+def _file(name: str) -> Path:
+    """A file in ``.dvc/tmp``, whose folder is there."""
+    path = Path(Repo.find_dvc_dir(), "tmp", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Is a file JSON of a mapping, or not there?"""
+    try:
+        return isinstance(json.loads(path.read_text()), dict)
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+
+
+def _say(sentence: str) -> None:
+    print(f"dvcrules: {sentence}", file=sys.stderr, flush=True)
 
 
 def _stop(*_: object) -> NoReturn:

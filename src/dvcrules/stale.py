@@ -9,6 +9,7 @@ from dvc.stage import PipelineStage, Stage
 
 from dvcrules.errors import one_sentence
 from dvcrules.pipeline import Pipeline
+from dvcrules.repro import mend
 
 
 def stale_jobs(pipeline: Pipeline, restore: bool = False) -> tuple[frozenset[str], list[str]]:
@@ -30,6 +31,7 @@ def stale_jobs(pipeline: Pipeline, restore: bool = False) -> tuple[frozenset[str
     """
     stale: set[Stage] = set()
     restored: list[str] = []
+    mend()
     with one_sentence(), pipeline.repo.lock:
         graph = get_active_graph(pipeline.repo.index.graph)  # from a stage to those that it depends on
         for stage in networkx.dfs_postorder_nodes(graph):  # these first: what they restore, it may need

@@ -6,6 +6,7 @@ import sys
 import pytest
 from dvc.repo import Repo
 
+from dvcrules import repro
 from dvcrules.errors import BridgeError
 from dvcrules.ledger import read_ledger
 from dvcrules.pipeline import Pipeline
@@ -58,7 +59,6 @@ def sentence(folder) -> str:
             {"dvc.lock": "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n"},
             "dvc.lock: empty, or not valid YAML; take it from git",
         ),
-        ({".dvc/tmp/rwlock": ""}, ".dvc/tmp/rwlock: broken"),
         ({"dvc.yaml": "stages:\n  s: {cmd: x, outs: ['s3://bucket/x']}\n"}, "dvc-s3"),
         ({"dvc.yaml": "stages:\n  s: {cmd: x, outs: ['{x}.txt']}\n"}, "dvc.yaml: s: {x}.txt: "),
         ({"params.yaml": "names: ['{', b]\n"}, "dvc.yaml: copy: {"),
@@ -92,11 +92,18 @@ def test_snakemake_ends_with_the_sentence(project):
     project.write({"dvc.lock": ""})
     output = project.run("snakemake --cores 1", fails=True)
     assert output.rstrip().splitlines()[-1].startswith("dvcrules: dvc.lock: empty, or not")
-    (project.folder / "dvc.lock").unlink()
-    project.write({".dvc/tmp/rwlock": ""})
-    output = project.run("snakemake --cores 1 a.txt", fails=True)
-    assert "dvcrules: .dvc/tmp/rwlock: broken" in output
-    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("torn", ["", '{"write": {"/'])
+def test_a_torn_lock_of_dvcs_is_mended_unless_a_dvc_is_at_work(project, monkeypatch, torn):
+    monkeypatch.chdir(project.folder)
+    project.write({".dvc/tmp/rwlock": torn})
+    with repro.at_work():
+        assert sentence(project.folder).startswith(".dvc/tmp/rwlock: broken")
+    project.run(f"{sys.executable} -P {repro.__file__} copy@a")
+    project.write({".dvc/tmp/rwlock": torn})
+    stale, _ = stale_jobs(Pipeline(project.folder))
+    assert stale == {"dvc.yaml:copy@b"}
 
 
 def test_prune_removes_what_a_stage_wrote_and_nothing_else(built):

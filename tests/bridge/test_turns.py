@@ -65,6 +65,12 @@ SNAKEMAKE = "snakemake --cores 2"
 WAITING_DVC = f"{sys.executable} -P {repro.__file__}"
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def project(new_project, tmp_path):
     return new_project(tmp_path / "project", FILES)
@@ -125,13 +131,16 @@ def says(project, log: str, sentence: str) -> None:
     wait_until(lambda: sentence in (project.folder / log).read_text())
 
 
-def nothing_to_do(project) -> None:
+def is_whole(project) -> None:
     assert (project.folder / "two.txt").read_text() == "done"
-    assert "Nothing to be done" in project.run("snakemake --cores 1")
-    assert "up to date" in project.run("dvc repro")
+    assert not project.named()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, *(pytest.param(n, marks=pytest.mark.faults) for n in (signal.SIGTERM, signal.SIGINT))],
+    ids=lambda number: number.name,
+)
 def test_after_a_killed_snakemake_the_next_one_just_runs(project, start, number):
     engine = start(SNAKEMAKE)
     wait_until(lambda: runs(project) == ["start"])
@@ -141,14 +150,16 @@ def test_after_a_killed_snakemake_the_next_one_just_runs(project, start, number)
     go_on(project)
     assert ("that was killed" in project.run(SNAKEMAKE)) is (number == signal.SIGKILL)
     assert runs(project)[-2:] == ["start", "end"]
-    nothing_to_do(project)
+    is_whole(project)
 
 
+@pytest.mark.faults
 def test_a_lock_of_somebody_elses_stays(project):
     project.write({".snakemake/locks/0.output.lock": "one.txt\n"})
     assert "--unlock" in project.run(SNAKEMAKE, fails=True)
 
 
+@pytest.mark.faults
 def test_the_job_of_a_killed_snakemake_ends_and_is_taken_as_its_successors(project, start):
     engine = start(f"exec {SNAKEMAKE}")
     wait_until(lambda: runs(project) == ["start"])
@@ -158,7 +169,7 @@ def test_the_job_of_a_killed_snakemake_ends_and_is_taken_as_its_successors(proje
     go_on(project)
     assert successor.wait(60) == 0
     assert runs(project) == ["start", "end"]
-    nothing_to_do(project)
+    is_whole(project)
 
 
 def test_a_second_snakemake_waits_for_the_first(project, start):
@@ -170,10 +181,16 @@ def test_a_second_snakemake_waits_for_the_first(project, start):
     assert [first.wait(60), second.wait(60)] == [0, 0]
     assert "Nothing to be done" in (project.folder / "second").read_text()
     assert runs(project) == ["start", "end"]
-    nothing_to_do(project)
+    is_whole(project)
 
 
-@pytest.mark.parametrize("second", [SNAKEMAKE, WAITING_DVC], ids=["snakemake", "dvc"])
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(SNAKEMAKE, id="snakemake"),
+        pytest.param(WAITING_DVC, id="dvc", marks=pytest.mark.faults),
+    ],
+)
 def test_beside_a_dvc_the_other_waits(project, start, second):
     first = start("dvc repro")
     wait_until(lambda: runs(project) == ["start"])
@@ -182,10 +199,10 @@ def test_beside_a_dvc_the_other_waits(project, start, second):
     go_on(project)
     assert [first.wait(60), other.wait(60)] == [0, 0]
     assert runs(project) == ["start", "end"]
-    nothing_to_do(project)
+    is_whole(project)
 
 
-@pytest.mark.parametrize("kind", ["zombie", "other"])
+@pytest.mark.parametrize("kind", [pytest.param("zombie", marks=pytest.mark.faults), "other"])
 def test_a_dead_processes_record_is_no_obstacle(project, kind):
     """The number of a dead DVC is another process's now, or nobody has taken notice of its death."""
     go_on(project)
@@ -202,9 +219,10 @@ def test_a_dead_processes_record_is_no_obstacle(project, kind):
             "read": {"/other": [living]},
         }
         process.kill()
-    nothing_to_do(project)
+    is_whole(project)
 
 
+@pytest.mark.faults
 def test_patience_has_an_end(project, start, monkeypatch, capfd):
     start("dvc repro")
     wait_until(lambda: runs(project) == ["start"])
@@ -215,6 +233,7 @@ def test_patience_has_an_end(project, start, monkeypatch, capfd):
     assert runs(project) == ["start"]
 
 
+@pytest.mark.faults
 def test_the_exit_code_and_the_error_are_dvcs(project):
     go_on(project)
     project.replace("dvc.yaml", "python job.py one.txt", "exit 3")
@@ -223,6 +242,7 @@ def test_the_exit_code_and_the_error_are_dvcs(project):
     assert "exited with 3" in waiting
 
 
+@pytest.mark.faults
 def test_a_terminated_job_takes_its_command_along(project, start):
     job = start(f"exec {WAITING_DVC} one")
     wait_until(lambda: runs(project) == ["start"])
@@ -231,7 +251,7 @@ def test_a_terminated_job_takes_its_command_along(project, start):
     wait_until(lambda: not at_work(project))
     go_on(project)
     project.run("dvc repro")
-    nothing_to_do(project)
+    is_whole(project)
 
 
 def test_a_command_ends_with_its_dvc_and_never_runs_beside_itself(project, start):
@@ -248,4 +268,4 @@ def test_a_command_ends_with_its_dvc_and_never_runs_beside_itself(project, start
     go_on(project)
     assert successor.wait(60) == 0
     assert runs(project) == ["start", "interrupted", "start", "end"]
-    nothing_to_do(project)
+    is_whole(project)

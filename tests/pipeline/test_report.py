@@ -1,13 +1,15 @@
-"""The report in a real browser: what `make report` leaves, opened from its folder and clicked through."""
+"""What `make report` and `make plots` leave, in a real browser, opened from its folder."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pipeline.project import FirstRun, duplicate
+from tests.pipeline.project import FirstRun, Project, duplicate
+
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -16,36 +18,45 @@ FIGURES = ("figure1", *(f"figure{n}{kind}" for n in (2, 3, 4) for kind in ("", "
 
 
 @pytest.fixture(scope="module")
-def report(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the report of a project whose results were only just fetched."""
-    project = duplicate(first_run.project, tmp_path_factory.mktemp("report") / "project")
-    project.run("rm -r .snakemake && git clean -dfXq results && dvc checkout")
-    project.run("mkdir .venv && touch .venv/installed && make report")  # the environment is this one
-    assert "Nothing to be done" in project.run("snakemake --cores 2")
-    return project.folder / "results/report/report.html"
+def project(first_run: FirstRun, as_project: Callable[[Path], Project], once: Once) -> Project:
+    """A project with its report, whose results were only just fetched."""
+
+    def make(folder: Path) -> None:
+        project = duplicate(first_run.project, folder / "project")
+        project.run("rm -r .snakemake && git clean -dfXq results && dvc checkout")
+        project.run("mkdir .venv && touch .venv/installed && make report")  # this environment is its own
+        assert "Nothing to be done" in project.run("snakemake --cores 2")
+
+    return as_project(once("report", make) / "project")
 
 
 @pytest.fixture
-def tab(report: Path) -> Iterator[Any]:
-    """The report in a browser; at the end nothing may have gone wrong, nor left its folder."""
+def browse() -> Iterator[Callable[[Path], Any]]:
+    """Opens a page; at the end nothing may have gone wrong, nor left its folder."""
     wrong: list[str] = []
-
-    def asked(url: str) -> None:
-        if not url.startswith((report.parent.as_uri(), "data:", "blob:", "about:")):
-            wrong.append(url)
-
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("requestfailed", lambda request: wrong.append(request.url))
-        page.on("request", lambda request: asked(request.url))
-        page.goto(report.as_uri())
-        page.wait_for_selector("#rulegraph canvas, #rulegraph svg")
+
+        def page(file: Path) -> Any:
+            inside = (file.parent.as_uri(), "data:", "blob:", "about:")
+            tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+            tab.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+            tab.on("pageerror", lambda error: wrong.append(str(error)))
+            tab.on("request", lambda request: request.url.startswith(inside) or wrong.append(request.url))
+            tab.goto(file.as_uri())
+            return tab
+
         yield page
         chromium.close()
     assert wrong == []
+
+
+@pytest.fixture
+def tab(browse: Callable[[Path], Any], project: Project) -> Any:
+    """The report."""
+    tab = browse(project.folder / "results/report/report.html")
+    tab.wait_for_selector("#rulegraph canvas, #rulegraph svg")
+    return tab
 
 
 def drawn(image: Any) -> bool:
@@ -99,3 +110,16 @@ def test_each_figure_opens_by_itself_with_its_caption_behind_the_i(tab) -> None:
     assert drawn(tab.locator("div.p-3 > img"))
     rows.nth(1).locator("a").last.click()
     assert "the 200 test images" in tab.inner_text("nav")
+
+
+def test_dvcs_plots_need_no_network(project, browse) -> None:
+    said = project.run("make plots")
+    assert "failed to load" not in said
+    assert "could not find" not in said
+    tab = browse(project.folder / "dvc_plots/index.html")
+    tables = len(
+        [*project.folder.glob("results/history/*.csv"), *project.folder.glob("results/measures/*.csv")]
+    )
+    tab.wait_for_function(f"() => document.querySelectorAll('.vega-embed canvas').length == {tables + 1}")
+    assert tab.locator("#missing").is_hidden()
+    assert drawn(tab.locator("img").first)

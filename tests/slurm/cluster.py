@@ -105,11 +105,9 @@ def cluster(shared: Path, private: tuple[Path, ...] = ()) -> Iterator[None]:
         key = folder / "munge/key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
-        munge = f"--force --foreground --key-file={key} --socket={folder}/munge/socket"
-        munge += (
-            f" --pid-file={folder}/munge/pid --log-file={folder}/munge/log --seed-file={folder}/munge/seed"
-        )
-        stack.enter_context(_daemon(folder, "munged", ["munged", *munge.split()]))
+        files = [f"--{name}-file={folder}/munge/{name}" for name in ("key", "pid", "log", "seed")]
+        munged = ["munged", "--force", "--foreground", f"--socket={folder}/munge/socket", *files]
+        stack.enter_context(_daemon(folder, "munged", munged))
         stack.enter_context(_daemon(folder, "slurmctld", ["slurmctld", "-D", "-i"]))
         for node in nodes:
             command = ["slurmd", "-D"]

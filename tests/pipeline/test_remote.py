@@ -15,7 +15,7 @@ import pytest
 from tests.pipeline.project import Project
 
 pytestmark = pytest.mark.skipif(
-    not (find_spec("dvc_s3") and find_spec("moto")), reason="needs dvc-s3 and moto: make test-s3"
+    not (find_spec("dvc_s3") and find_spec("moto")), reason="needs dvc-s3 and moto: make test-extras"
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
 

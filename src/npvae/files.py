@@ -5,8 +5,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from npvae.errors import NpvaeError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CURE = "`dvc repro` makes it again"  # what a stage made and storage spoiled
 
 
 @contextmanager
@@ -30,6 +36,23 @@ def reading(name: Path | str, what: str, cure: str = "") -> Iterator[None]:
         reason = " ".join(str(error).split()) or type(error).__name__
         said = "missing" if isinstance(error, FileNotFoundError) else f"not {what} ({reason})"
         raise NpvaeError(f"{name}: {said}{cure and f'; {cure}'}") from None
+
+
+def read_arrays(path: Path, *names: str) -> "dict[str, np.ndarray]":
+    """The arrays of an npz file, by name; all of them unless some are named. Nothing is unpickled.
+
+    Raises:
+        NpvaeError: it is missing or damaged, or an array is missing or not finite; the message names it.
+    """
+    import numpy as np
+
+    with reading(path, "an archive of arrays", CURE):
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in names or file.files}
+        for name, array in arrays.items():
+            if array.dtype.kind in "fc" and not np.isfinite(array).all():
+                raise ValueError(f"{name} is not finite")
+    return arrays
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -156,7 +156,8 @@ def test_an_edit_sets_off_what_runs_it_and_leaves_the_rest(root, edited, stays, 
 
 def test_imports_run_downwards(root):
     floors = [
-        {"settings", "errors", "files"},
+        {"settings", "errors"},
+        {"files"},
         {"params", "machine", "data"},
         {"model"},
         {"training", "latent"},

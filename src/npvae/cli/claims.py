@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from npvae.params import Params
     from npvae.verdicts.tables import Measures
 
-_CURE = "`dvc repro` makes it again"
-
 
 def claims(
     measures: Annotated[
@@ -58,10 +56,10 @@ def claims_page(
     output: Annotated[Path, typer.Option(help="HTML file to write.")],
 ) -> None:
     """Make the page of the claims one for a browser."""
-    from npvae.files import reading, write_atomically
+    from npvae.files import CURE, reading, write_atomically
     from npvae.verdicts.html import as_html
 
-    with reading(page, "a page that can be shown", _CURE):
+    with reading(page, "a page that can be shown", CURE):
         shown = as_html(page.read_text(), page.parent)
     write_atomically(output, shown)
 
@@ -71,9 +69,9 @@ def evidence(
 ) -> None:
     """Draw the evidence for each of the paper's claims."""
     from npvae.figures import evidence, style
-    from npvae.files import reading
+    from npvae.files import CURE, reading
 
-    with reading(claims, "the verdicts as data", _CURE):
+    with reading(claims, "the verdicts as data", CURE):
         figure = evidence.draw(_json(claims))
     style.save(figure, *output)
 
@@ -82,21 +80,21 @@ def _json(path: Path) -> dict[str, Any]:
     """A file of numbers and words by name, the numbers finite."""
     import json
 
-    from npvae.files import reading
+    from npvae.files import CURE, reading
 
     def refuse(number: str) -> None:
         raise ValueError(f"{number} in it")
 
-    with reading(path, "JSON with names", _CURE):
+    with reading(path, "JSON with names", CURE):
         return dict(json.loads(path.read_text(), parse_constant=refuse))
 
 
 def _csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    from npvae.files import reading
+    from npvae.files import CURE, reading
 
-    with reading(path, "a table", _CURE):
+    with reading(path, "a table", CURE):
         if not path.read_text().endswith("\n"):
             raise ValueError("cut off in its last line")
         return pd.read_csv(path)
@@ -136,8 +134,9 @@ def _origin(params: "Params", pattern: str) -> list[str]:
 
 def _of(path: Path, name: str) -> Any:
     from npvae.errors import NpvaeError
+    from npvae.files import CURE
 
     content = _json(path)
     if name not in content:
-        raise NpvaeError(f"{path}: says nothing of {name}; {_CURE}")
+        raise NpvaeError(f"{path}: says nothing of {name}; {CURE}")
     return content[name]

@@ -46,8 +46,7 @@ def explorer(
     """Make the page on which X can be explored: one file, which asks nothing of any server (HTML)."""
     from npvae.data.images import load_test
     from npvae.explorer.page import page
-    from npvae.figures.data import read_arrays
-    from npvae.files import write_atomically
+    from npvae.files import read_arrays, write_atomically
     from npvae.params import load_params
 
     loaded = load_params(params)

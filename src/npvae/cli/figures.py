@@ -28,8 +28,8 @@ def figure_data(
     import numpy as np
     import pandas as pd
 
-    from npvae.figures.data import parquet, read_arrays, read_table, rounded, tiled
-    from npvae.files import write_atomically
+    from npvae.figures.data import parquet, read_table, rounded, tiled
+    from npvae.files import read_arrays, write_atomically
     from npvae.params import load_params
 
     loaded = load_params(params)

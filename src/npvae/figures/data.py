@@ -11,10 +11,8 @@ from PIL import Image
 
 from npvae.errors import NpvaeError
 from npvae.figures.style import Array
-from npvae.files import reading
+from npvae.files import CURE, reading
 from npvae.settings import ModelName
-
-_CURE = "`dvc repro` makes it again"
 
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +45,7 @@ def read_table(path: Path, columns: Collection[str], *, gaps: bool = False) -> p
     Raises:
         NpvaeError: it is missing, damaged or cut off, or something in it can't be; the message names it.
     """
-    with reading(path, "a table of what is drawn", _CURE):
+    with reading(path, "a table of what is drawn", CURE):
         if path.suffix == ".csv":
             text = path.read_text()
             if not text.endswith("\n"):
@@ -64,21 +62,6 @@ def read_table(path: Path, columns: Collection[str], *, gaps: bool = False) -> p
             if np.isinf(values).any() or (np.isnan(values).any() and not gaps):
                 raise ValueError(f"{name} is not finite")
     return table
-
-
-def read_arrays(path: Path, *names: str) -> dict[str, Array]:
-    """Arrays of what is drawn (npz), by name; all of them unless some are named. Nothing is unpickled.
-
-    Raises:
-        NpvaeError: it is missing or damaged, or an array is missing or not finite; the message names it.
-    """
-    with reading(path, "arrays of what is drawn", _CURE):
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in names or file.files}
-        for name, array in arrays.items():
-            if array.dtype.kind in "fc" and not np.isfinite(array).all():
-                raise ValueError(f"{name} is not finite")
-    return arrays
 
 
 def tiled(rows: Array) -> bytes:
@@ -100,7 +83,7 @@ def untiled(path: Path, shape: tuple[int, int]) -> Array:
     Raises:
         NpvaeError: the file is missing, damaged or not made of such images.
     """
-    with reading(path, "an image", _CURE):
+    with reading(path, "an image", CURE):
         content = path.read_bytes()
         if not content.endswith(b"IEND\xae\x42\x60\x82"):
             raise ValueError("cut off")

@@ -1,21 +1,13 @@
 """A hundred kills of engines and jobs, spread over runs through both doors, in a project of small jobs."""
 
-import contextlib
 import itertools
-import os
 import random
-import signal
 import subprocess
-import sys
-import time
 from collections import Counter
 
-import psutil
 import pytest
 
-from dvcrules import repro
-from dvcrules.errors import BridgeError
-from dvcrules.ledger import read_ledger
+from tests.kills import DOORS, MENDING, at_work, cure, start, strike, wait_for_the_end
 
 STEPS = 30
 # A training in small: it goes on where it was, and says of each step when it began and ended.
@@ -74,46 +66,6 @@ rule all:
     input: DVC.targets()
 """,
 }
-DOORS = ("dvc repro", "snakemake --cores 2")
-FINAL = (f"{sys.executable} -P {repro.__file__}", DOORS[1])  # which mend DVC's read-write lock, if need be
-
-
-@pytest.fixture(autouse=True)
-def _ctrl_c() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would all that the tests start."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def at_work(project) -> list[psutil.Process]:
-    """The processes in the project's folder."""
-    found = psutil.process_iter(["cwd"])
-    return [process for process in found if process.info["cwd"] == str(project.folder)]
-
-
-def strike(chance: random.Random, engine: subprocess.Popen) -> str:
-    """Ctrl-C, or TERM or KILL to the engine with its jobs, to it alone, or to one process below it."""
-    below = psutil.Process(engine.pid).children(recursive=True)
-    number = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-    target = "all" if number == signal.SIGINT else chance.choice(["all", "engine", "job"])
-    if target == "all" or not below:
-        os.killpg(engine.pid, number)
-    elif target == "engine":
-        engine.send_signal(number)
-    else:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            chance.choice(below).send_signal(number)
-    return f"{number.name} {target}"
-
-
-def cured(project) -> list[str]:
-    """What a killed DVC left torn, after what the one sentence about it says was done."""
-    found = []
-    try:
-        read_ledger(project.folder / "dvc.lock")
-    except BridgeError:
-        (project.folder / "dvc.lock").unlink()
-        found.append("dvc.lock")
-    return found
 
 
 @pytest.mark.faults
@@ -125,15 +77,7 @@ def test_a_hundred_kills(new_project, tmp_path, part):
     while len(kills) < 20:
         command = chance.choice(DOORS)
         with (project.folder / "log").open("a") as log:
-            engine = subprocess.Popen(
-                f"exec {command}",
-                cwd=project.folder,
-                env=project.environment,
-                shell=True,
-                start_new_session=True,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            engine = start(project, command, log)
             try:
                 engine.wait(chance.uniform(0.5, 8))
             except subprocess.TimeoutExpired:
@@ -142,13 +86,10 @@ def test_a_hundred_kills(new_project, tmp_path, part):
                 if "up to date" in project.run("dvc status"):
                     project.run("rm -rf .dvc/cache *.csv [a-f].txt table.md dvc.lock")  # all over again
             engine.wait(120)
-        torn += cured(project)
+        torn += cure(project.folder)
     print(*kills, *torn, sep="\n")
-    deadline = time.monotonic() + 120
-    while at_work(project):
-        assert time.monotonic() < deadline, at_work(project)
-        time.sleep(0.1)
-    project.run(chance.choice(FINAL))
+    wait_for_the_end(project)
+    project.run(chance.choice(MENDING))
     assert "Nothing to be done" in project.run("snakemake --cores 1")
     assert "up to date" in project.run("dvc repro")
     assert (project.folder / "table.md").read_text() == "12\n" * len(NAMES)  # characters of a: 30 steps

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from dvcrules import repro
+from tests import kills
 
 # A job says when it starts and ends; it goes on while the file `hold` is there.
 JOB = """\
@@ -65,12 +66,6 @@ SNAKEMAKE = "snakemake --cores 2"
 WAITING_DVC = f"{sys.executable} -P {repro.__file__}"
 
 
-@pytest.fixture(autouse=True)
-def _ctrl_c() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would all that the tests start."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.fixture
 def project(new_project, tmp_path):
     return new_project(tmp_path / "project", FILES)
@@ -83,17 +78,8 @@ def start(project) -> Iterator[Callable[[str], subprocess.Popen]]:
 
     def begin(command: str, log: str = "log") -> subprocess.Popen:
         with (project.folder / log).open("w") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=project.folder,
-                env=project.environment,
-                shell=True,
-                start_new_session=True,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        started.append(process)
-        return process
+            started.append(kills.start(project, command, output))
+        return started[-1]
 
     yield begin
     for process in started:
@@ -161,7 +147,7 @@ def test_a_lock_of_somebody_elses_stays(project):
 
 @pytest.mark.faults
 def test_the_job_of_a_killed_snakemake_ends_and_is_taken_as_its_successors(project, start):
-    engine = start(f"exec {SNAKEMAKE}")
+    engine = start(SNAKEMAKE)
     wait_until(lambda: runs(project) == ["start"])
     engine.kill()
     successor = start(SNAKEMAKE, "successor")
@@ -244,7 +230,7 @@ def test_the_exit_code_and_the_error_are_dvcs(project):
 
 @pytest.mark.faults
 def test_a_terminated_job_takes_its_command_along(project, start):
-    job = start(f"exec {WAITING_DVC} one")
+    job = start(f"{WAITING_DVC} one")
     wait_until(lambda: runs(project) == ["start"])
     job.terminate()
     assert job.wait(60) == 128 + signal.SIGTERM
@@ -257,7 +243,7 @@ def test_a_terminated_job_takes_its_command_along(project, start):
 def test_a_command_ends_with_its_dvc_and_never_runs_beside_itself(project, start):
     project.replace("dvc.yaml", "job.py one.txt", "job.py one.txt alone")
     project.write({"linger": ""})
-    engine = start("exec dvc repro")
+    engine = start("dvc repro")
     wait_until(lambda: runs(project) == ["start"])
     engine.kill()
     engine.wait()

@@ -1,18 +1,19 @@
-"""A killed training goes on where it was, through either door, and ends in the bits of an undisturbed one."""
+"""Whatever is killed, whoever else is at work: the bits of an undisturbed run, and nothing trained twice."""
 
-import os
 import random
 import re
-import signal
 import subprocess
 import time
+from collections import Counter
 
 import psutil
 import pytest
 
+from tests.kills import DOORS, MENDING, at_work, cure, start, strike, wait_for_the_end
 from tests.pipeline.project import duplicate
 
-DOORS = ("dvc repro", "snakemake --cores 2")
+CHANGE = {"train": {"learning_rate": 0.002}}
+EPOCH = re.compile("epoch/s|s/epoch")
 
 
 def door(name: str, model: str) -> str:
@@ -22,24 +23,22 @@ def door(name: str, model: str) -> str:
     return f"snakemake --cores 1 results/checkpoints/{model}-z2.safetensors"
 
 
+def wait_for_state(project, engine, name: str) -> None:
+    """Wait until a training has finished some epochs."""
+    state = project.folder / f"results/state/{name}/seed-0.safetensors"
+    while not state.exists():
+        assert engine.poll() is None, "ended before it could be killed"
+        time.sleep(0.01)
+
+
 def kill_in_training(project, command: str, model: str) -> None:
     """Start a door, and kill the training itself once it has finished some epochs."""
-    state = project.folder / f"results/state/{model}-z2/seed-0.safetensors"
-    running = subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=project.environment,
-        shell=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while not state.exists():
-        assert running.poll() is None, "ended before it could be killed"
-        time.sleep(0.01)
-    for process in psutil.Process(running.pid).children(recursive=True):
+    engine = start(project, command)
+    wait_for_state(project, engine, f"{model}-z2")
+    for process in psutil.Process(engine.pid).children(recursive=True):
         if "train" in process.cmdline():  # not a shell or a door, whose words are others
             process.kill()
-    assert running.wait(timeout=60)
+    assert engine.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -59,45 +58,115 @@ def test_a_killed_training_goes_on_through_the_other_door(project, model, first,
     output = project.run(door(second, model))
     done = int(re.search(r"the training goes on after epoch (\d+)", output)[1])
     assert 0 < done < 100
-    assert len(re.findall(r"epoch/s|s/epoch", output)) == 100 - done
+    assert len(EPOCH.findall(output)) == 100 - done
     assert not list((project.folder / "results/state").rglob("*.safetensors*"))
     resumed = project.ledger()[f"train@{model}-2"]
     project.run(f"dvc repro --force --single-item train@{model}-2")
     assert project.ledger()[f"train@{model}-2"] == resumed
 
 
+@pytest.mark.faults
+def test_a_training_ends_with_its_dvc_and_its_successor_goes_on(project):
+    """Of 100 epochs none is trained twice but the one that was interrupted, and none beside another."""
+    with (project.folder / "killed.log").open("w+") as log:
+        engine = start(project, "dvc repro --single-item train@vae-5", log)
+        wait_for_state(project, engine, "vae-z5")
+        engine.kill()
+        output = project.run("snakemake --cores 1 results/checkpoints/vae-z5.safetensors")
+        log.seek(0)
+        before = log.read()
+    done = int(re.search(r"the training goes on after epoch (\d+)", output)[1])
+    assert 0 < done < 100
+    assert len(EPOCH.findall(before)) - done in (0, 1)
+    assert len(EPOCH.findall(output)) == 100 - done
+    assert not at_work(project)
+
+
+def made(project) -> set[str]:
+    """The files of data and results, hidden ones too, without Snakemake's logs and times."""
+    paths = (path for folder in ("data", "results") for path in (project.folder / folder).rglob("*"))
+    names = {path.relative_to(project.folder).as_posix() for path in paths if path.is_file()}
+    return {name for name in names if not name.startswith(("results/logs/", "results/benchmarks/"))}
+
+
+def is_as(project, aim) -> None:
+    """There is nothing to do, and all is as in another project."""
+    assert "Nothing to be done" in project.run("snakemake --cores 1")
+    assert "Data and pipelines are up to date." in project.run("dvc repro")
+    assert "up to date" in project.run("npvae check")
+    assert project.ledger() == aim.ledger()
+    assert made(project) == made(aim)
+
+
 @pytest.fixture(scope="session")
-def undisturbed(first_run, once):
-    """The small project after a change that half of its stages depend on."""
+def smallest(new_project, as_project, once):
+    """A project with a job or two of each stage, in which nothing has run."""
 
     def make(folder):
-        project = duplicate(first_run.project, folder)
-        project.edit({"predict": {"reference_images": 400}})
+        project = new_project(folder)
+        project.edit({"z_dims": [2]})
+        project.put_mnist()
+        project.commit()
+
+    return lambda folder: duplicate(as_project(once("smallest", make)), folder)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(smallest, as_project, once):
+    """The same after an undisturbed run."""
+    return as_project(once("undisturbed", lambda folder: smallest(folder).run("snakemake --cores 2")))
+
+
+@pytest.fixture(scope="session")
+def undisturbed_change(undisturbed, as_project, once):
+    """The same after a change on which all trainings depend, and another undisturbed run."""
+
+    def make(folder):
+        project = duplicate(undisturbed, folder)
+        project.edit(CHANGE)
         project.run("snakemake --cores 2")
 
-    return type(first_run.project)(once("undisturbed", make), first_run.project.environment)
+    return as_project(once("undisturbed-change", make))
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("second", DOORS)
-@pytest.mark.parametrize("first", DOORS)
-@pytest.mark.parametrize("moment", range(5))
-def test_whatever_is_killed_when_either_door_finishes_it(ran, undisturbed, first, second, moment):
-    ran.edit({"predict": {"reference_images": 400}})
-    running = subprocess.Popen(
-        first,
-        cwd=ran.folder,
-        env=ran.environment,
-        shell=True,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(random.Random(f"{moment} {first} {second}").uniform(2, 40))
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    ran.run(second)
-    assert "Nothing to be done" in ran.run("snakemake --cores 1")
-    assert "Data and pipelines are up to date." in ran.run("dvc repro")
-    assert "up to date" in ran.run("npvae check")
-    assert ran.ledger() == undisturbed.ledger()
+@pytest.mark.parametrize("part", range(5))
+def test_a_hundred_kills(smallest, undisturbed, tmp_path, request, part):
+    """Twenty in each part, one after the other, whatever is still at work from the one before."""
+    if part % 2:
+        project, aim = (
+            duplicate(undisturbed, tmp_path / "project"),
+            request.getfixturevalue("undisturbed_change"),
+        )
+        project.edit(CHANGE)
+    else:
+        project, aim = smallest(tmp_path / "project"), undisturbed
+    chance, kills, torn = random.Random(part), [], []
+    while len(kills) < 20:
+        command = chance.choice(DOORS)
+        engine = start(project, command)
+        try:
+            engine.wait(chance.uniform(1, 20))
+        except subprocess.TimeoutExpired:
+            kills.append(f"{command}: {strike(chance, engine)}")
+        engine.wait(300)
+        torn += cure(project.folder)
+    print(*kills, *torn, sep="\n")
+    wait_for_the_end(project)
+    project.run(chance.choice(MENDING))
+    is_as(project, aim)
+    assert not at_work(project)
+
+
+@pytest.mark.faults
+def test_engines_beside_each_other_run_each_job_once(smallest, undisturbed, tmp_path):
+    project = smallest(tmp_path / "project")
+    commands = [MENDING[1], *MENDING]
+    with (tmp_path / "log").open("w+") as log:
+        engines = [start(project, command, log) for command in commands]
+        codes = [engine.wait() for engine in engines]
+        log.seek(0)
+        output = log.read()
+    assert codes == [0, 0, 0], output[-4000:]
+    assert set(Counter(re.findall(r"Running stage '(.*?)':", output)).values()) == {1}
+    is_as(project, undisturbed)

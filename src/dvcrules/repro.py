@@ -66,7 +66,7 @@ def repro(arguments: Sequence[str]) -> int:
     """
     from dvc.cli import main
 
-    lock, waited, start = Lock(), False, time.monotonic()
+    lock, waited, start, pause = Lock(), False, time.monotonic(), 1
     for handler in logging.getLogger("dvc").handlers:
         handler.addFilter(lock)
     while True:
@@ -85,8 +85,11 @@ def repro(arguments: Sequence[str]) -> int:
         if blockers and not busy:
             forget(blockers)
         mend()
+        # a blocker may end, or go on to other files: the lock tells only by another try, which takes a second
+        again = time.monotonic() + pause
+        pause = min(2 * pause, 60)
         time.sleep(0.5)
-        while any(blocker.is_at_work() for blocker in busy) and time.monotonic() - start <= PATIENCE:
+        while any(blocker.is_at_work() for blocker in busy) and time.monotonic() < again:
             time.sleep(0.5)
         if time.monotonic() - start > PATIENCE:
             _say(f"waited for {PATIENCE // 3600} hours: {lock.reason}")

@@ -236,6 +236,29 @@ GOALS = [
         "",
         most=1.1,
     ),
+    *(
+        Goal(
+            f"1,000,000 images of a user's own, 748 MiB: memory of `npvae {command}`",
+            _value("million", f"{command} memory", 1e6),
+            ("million",),
+            "MiB",
+            most=most,
+        )
+        for command, most in (("data", 256), ("train", 2_048), ("embed", 2_048), ("generate", 3_072))
+    ),
+    Goal(
+        "the same: memory of `npvae measure`", _value("million", "measure memory", 1e6), ("million",), "MiB"
+    ),
+    *(
+        Goal(
+            f"`npvae {command}`: exponent of time in the images, to 1,000,000",
+            _exponent("million", command),
+            ("million",),
+            "",
+            most=1.1,
+        )
+        for command in ("data", "train", "embed", "generate", "measure")
+    ),
     Goal(
         "Whole run, nothing cached: the figures (the goals are for 2 cores)",
         _value("whole-run", "figures"),

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks import classes, machine
+from benchmarks.cases.million import COMMANDS, SIZES
 from benchmarks.goals import EPOCH, GOALS, GPU_GOALS, STEPS, curve, number
 from npvae.figures import style
 from npvae.files import write_atomically
@@ -96,6 +97,7 @@ def page(table: pd.DataFrame, machines: dict[str, dict[str, Any]]) -> str:
         f"- {date}, {_cases(table[table['run'] == date])}: {machine.sentence(description)}\n"
         for date, description in machines.items()
     )
+    million = "" if curve(table, "million", "train").empty else "\n![Up to a million images](million.png)\n"
     return f"""# Benchmarks
 
 Made by `make bench`. A ratio compares medians of the same round of the same run, in the same class of CPU;
@@ -118,7 +120,7 @@ sum on a CPU, the larger on a GPU. The products count at the class's own measure
 the sizes.
 
 ![A step's time against its sizes](scaling.png)
-
+{million}
 ## Timings
 
 Of training, the time of a step ({EPOCH} to an epoch). "At" is the threads (limits), the loading processes
@@ -181,8 +183,35 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def draw_million(table: pd.DataFrame) -> Figure:
+    """Seconds and memory of the pipeline's commands against the number of images of a user's own."""
+    with style.styled():
+        width = style.COLUMN - _LEFT - 0.1
+        figure = Figure(figsize=(style.COLUMN, _BOTTOM + 2 * _HEIGHT + _GAP + _TOP))
+        for row, (suffix, unit) in enumerate((("", "seconds"), (" memory", "MiB at the highest"))):
+            axes = style.panel(figure, _LEFT, _BOTTOM + (1 - row) * (_HEIGHT + _GAP), width, _HEIGHT)
+            for colour, command in zip(style.PALETTE, COMMANDS, strict=False):
+                points = curve(table, "million", command + suffix)
+                axes.plot(points["at"], points["median"], "o-", color=colour, lw=0.9, ms=3, label=command)
+            axes.set(xscale="log", yscale="log", ylabel=unit, xlabel="thousand images")
+            axes.set_xticks(SIZES, [f"{size // 1_000:,}" for size in SIZES])
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+            axes.yaxis.set_label_coords(-0.75 * _LEFT / width, 0.5)
+            axes.tick_params(length=2, width=0.5, color=style.FAINT, labelsize=style.SMALL)
+            axes.grid(color=style.FAINT, linewidth=0.3)
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1, "borderpad": 0.2}
+        tight = {"handlelength": 0.8, "handletextpad": 0.3, "columnspacing": 0.6, "fontsize": style.SMALL}
+        figure.axes[0].legend(ncols=len(COMMANDS), frameon=False, **above, **tight)
+    return figure
+
+
 def write(folder: Path) -> None:
-    """``table.md`` and ``scaling.png`` and ``.pdf``, from what was measured in ``folder``."""
+    """``table.md`` and its pictures, from what was measured in ``folder``."""
     table = load(folder)
+    if not curve(table, "million", "train").empty:
+        style.save(draw_million(table), folder / "million.png", folder / "million.pdf")
     write_atomically(folder / "table.md", page(table, machine.read(folder)))
     style.save(draw(table), folder / "scaling.png", folder / "scaling.pdf")

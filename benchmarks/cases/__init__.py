@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from benchmarks import classes
-from benchmarks.cases import limits, pipeline, prediction, scaling, training
+from benchmarks.cases import limits, million, pipeline, prediction, scaling, training
 from benchmarks.measure import Timing
 
 
@@ -45,6 +45,7 @@ CASES = {
     "scaling-z": Case(scaling.z, by_class=True),
     "scaling-batch": Case(scaling.batch, by_class=True),
     "scaling-seeds": Case(scaling.seeds, by_class=True),
+    "million": Case(million.million, default=False),
     "start-up": Case(pipeline.start_up),
     "nothing-to-do": Case(pipeline.nothing_to_do),
     "restoring": Case(pipeline.restoring),

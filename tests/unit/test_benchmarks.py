@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from benchmarks import __main__ as main
-from benchmarks import classes, floor, goals, machine, report, textbook
+from benchmarks import classes, floor, goals, machine, report, shifted, textbook
 from benchmarks.cases import CASES, training
+from benchmarks.cases.million import COMMANDS, SIZES
 from benchmarks.measure import Timing, repeat
-from npvae.data.images import load_train_images
+from npvae.data.images import load_train_images, read_idx
 from npvae.model import objective
 from npvae.model.vae import build
 from npvae.settings import Network
@@ -358,3 +359,34 @@ def test_the_page_has_every_goal_and_says_what_is_missing(tmp_path):
 def test_every_goal_names_cases_that_there_are():
     everything = goals.GOALS + goals.GPU_GOALS + goals.STEPS
     assert {case for goal in everything for case in goal.cases} <= CASES.keys()
+
+
+def test_shifted_images_are_mnists_turned_and_shifted_a_little(mnist, tmp_path):
+    shifted.write(tmp_path, mnist, 60_007, rows=7_000)
+    images, digits = (
+        read_idx(tmp_path / "train-images-idx3-ubyte"),
+        read_idx(tmp_path / "train-labels-idx1-ubyte"),
+    )
+    before, told = read_idx(mnist / "train-images-idx3-ubyte"), read_idx(mnist / "train-labels-idx1-ubyte")
+    assert images.shape == (60_007, 28, 28)
+    assert (digits[:60_000] == told).all()
+    assert (digits[60_000:] == told[:7]).all()
+    assert (images[60_000:] != images[:7]).any(axis=(1, 2)).all()  # another turn and shift
+    ink = images[:60_000].sum(axis=(1, 2), dtype=float) / before.sum(axis=(1, 2), dtype=float)
+    assert abs(np.median(ink) - 1) < 0.01
+    rows = np.arange(28)
+    middles = [(one.sum(axis=2) @ rows) / one.sum(axis=(1, 2)) for one in (images[:60_000], before)]
+    moved = middles[0] - middles[1]
+    assert moved.std() == pytest.approx(2 / 3**0.5, abs=0.1)  # even between two pixels up and two down
+
+
+def test_time_and_memory_of_a_million_are_drawn():
+    measured = [
+        (1, "million", f"{command}{kind}", size, size / 1e4)
+        for command in COMMANDS
+        for kind in ("", " memory")
+        for size in SIZES
+    ]
+    seconds, memory = report.draw_million(rows(*measured)).axes
+    assert len(seconds.lines) == len(memory.lines) == len(COMMANDS)
+    assert seconds.lines[0].get_ydata().tolist() == [size / 1e4 for size in SIZES]

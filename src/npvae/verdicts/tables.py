@@ -102,6 +102,8 @@ def read_measures(path: Path, *, seeds: int, classifiers: int) -> pd.DataFrame:
         if not text.endswith("\n"):  # what is left of its last number may be a number, too
             raise ValueError("cut off in its last line")
         table = pd.read_csv(io.StringIO(text))[COLUMNS]
+        if table.empty:
+            raise ValueError("it has no rows")
         table = table.astype({"seed": int, "classifier": "Int64", "value": float})
     _refuse(table, KEYS, lambda row: f"{path}: {Term(row.model, row.z_dim, row.measure)}{_place(row)}")
     for measure, rows in table.groupby("measure", sort=False):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from npvae.errors import NpvaeError
-from npvae.verdicts.tables import Measures, Term, read_items, read_measures
+from npvae.verdicts.tables import Measures, Term, read_items, read_measures, require_means
 
 TERM = Term("vae", 2, "kl")
 
@@ -148,3 +148,23 @@ def test_along_paths_the_first_classifier_looks_alone(path: Path) -> None:
     sample = Measures(read(path), {}, {}).of(Term("vae", 2, "linear_x_confidence_loo"))
     assert not sample.crossed
     assert sample.values.tolist() == [[0.0], [1.0], [2.0]]
+
+
+def test_a_table_cut_after_its_head_or_within_a_number_is_refused(path: Path) -> None:
+    whole = path.read_text()
+    for cut in (whole.splitlines(keepends=True)[0], whole[:-2]):  # ...,2.25 would still be a number
+        path.write_text(cut)
+        with pytest.raises(NpvaeError, match=r"vae-z2\.csv: not a table of measures"):
+            read(path)
+
+
+def test_a_digit_that_changed_shows_in_the_means_beside_it(path: Path) -> None:
+    means = {"kl": 1.5, "mmd": 1.125}
+    require_means(path, read(path), Path("vae-z2.json"), means)
+    edit(path, "kl,1.5", "kl,1.6")
+    with pytest.raises(
+        NpvaeError, match=r"vae-z2\.csv: kl: its mean is 1\.53333, and vae-z2\.json says 1\.5"
+    ):
+        require_means(path, read(path), Path("vae-z2.json"), means)
+    with pytest.raises(NpvaeError, match="other: its mean is nan"):
+        require_means(path, read(path).query("measure != 'kl'"), Path("j"), {"mmd": 1.125, "other": 1.0})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Mnist, Output, ParamsFile, ZDim, load_model
+from npvae.cli.options import DEFAULT_PARAMS, Mnist, Output, ParamsFile, ZDim, the_only
 
 
 def comparators(
@@ -25,11 +25,12 @@ def comparators(
     from npvae.files import write_atomically
     from npvae.latent.spaces import posterior
     from npvae.measures.embedding import digit_accuracy, map_measures
+    from npvae.model.checkpoint import load_models
     from npvae.params import load_params
 
     loaded = load_params(params)
     train, test = load_splits(data, loaded.data)
-    model = load_model(checkpoint, loaded.recipe("vae", z_dim))
+    model = the_only(load_models(checkpoint, loaded.recipe("vae", z_dim)), checkpoint)
     images, means = (
         [function(split.images).numpy() for split in (train, test)]
         for function in (grey, lambda some: posterior(model, some)[0])

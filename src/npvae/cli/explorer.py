@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim, load_model, one_of_each
+from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim, one_of_each, the_only
 
 
 def explorer_part(
@@ -24,10 +24,11 @@ def explorer_part(
     from npvae.explorer.part import IMAGES, part
     from npvae.files import write_atomically
     from npvae.latent.spaces import space_of
+    from npvae.model.checkpoint import load_models
     from npvae.params import load_params
 
     loaded = load_params(params)
-    trained = load_model(checkpoint, loaded.recipe(model, z_dim))
+    trained = the_only(load_models(checkpoint, loaded.recipe(model, z_dim)), checkpoint)
     train, test = load_splits(data, loaded.data)
     reference = random_subset(len(train.labels), loaded.predict.reference_images, seed=0)
     shown = test.draw(IMAGES, seed=0)

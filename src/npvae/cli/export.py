@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim, load_model
+from npvae.cli.options import DEFAULT_PARAMS, Mnist, Model, Output, ParamsFile, ZDim, the_only
 
 if TYPE_CHECKING:
     from npvae.data.images import Split
@@ -80,8 +80,9 @@ def _open(
 ) -> "tuple[Space, Split, Split]":
     from npvae.data.images import load_splits, random_subset
     from npvae.latent.spaces import space_of
+    from npvae.model.checkpoint import load_models
 
-    trained = load_model(checkpoint, params.recipe(model, z_dim))
+    trained = the_only(load_models(checkpoint, params.recipe(model, z_dim)), checkpoint)
     train, test = load_splits(data, params.data)
     reference = random_subset(len(train.labels), params.predict.reference_images, seed=0)
     space = space_of(trained, train.images, reference, params.predict.length_scale.of(model))

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from npvae.errors import NpvaeError
-from npvae.settings import ModelName, Recipe
+from npvae.settings import ModelName
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from npvae.model.vae import VAE
 
 
@@ -48,15 +50,16 @@ def one_of_each(pattern: str, model: str, z_dim: int) -> Path:
     return path
 
 
-def load_model(path: Path, recipe: Recipe) -> "VAE":
+def the_only(models: "Mapping[int, VAE]", path: Path) -> "VAE":
     """The model of a checkpoint of one seed.
 
-    Raises:
-        NpvaeError: it is of none or of several; or see :func:`npvae.model.checkpoint.load_models`.
-    """
-    from npvae.model.checkpoint import load_models
+    Args:
+        models: of the checkpoint, by seed.
+        path: of the checkpoint, for the message.
 
-    models = list(load_models(path, recipe).values())
+    Raises:
+        NpvaeError: there is none, or there are several.
+    """
     if len(models) != 1:
         raise NpvaeError(f"{path}: of {len(models)} seeds and not of one")
-    return models[0]
+    return next(iter(models.values()))

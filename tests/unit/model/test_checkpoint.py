@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from npvae import machine
-from npvae.cli.options import load_model
+from npvae.cli.options import the_only
 from npvae.errors import NpvaeError
 from npvae.model.checkpoint import digest, load_models, new_model, save_models, trained_on
 from npvae.model.vae import VAE, NonparametricVAE
@@ -242,10 +242,10 @@ def test_one_model_is_that_of_a_checkpoint_of_one_seed(
     saved = models(recipe, *seeds)
     save_models(tmp_path / "m", saved, recipe, MADE)
     if len(seeds) == 1:
-        assert_same(load_model(tmp_path / "m", recipe), saved[0])
+        assert_same(the_only(load_models(tmp_path / "m", recipe), tmp_path / "m"), saved[0])
     else:
         with pytest.raises(NpvaeError, match=f"m: of {len(seeds)} seeds and not of one"):
-            load_model(tmp_path / "m", recipe)
+            the_only(load_models(tmp_path / "m", recipe), tmp_path / "m")
 
 
 def test_a_checkpoint_says_what_it_was_trained_on(recipe: Recipe, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def small(new_project, tmp_path):
 def snakemake_dag(project) -> tuple[set[str], set[tuple[str, str]]]:
     """Jobs, by DVC's names, and edges (producer, user) of what Snakemake would run from nothing."""
     reads, writes = {}, {}
-    for block in project.run("snakemake --dry-run --forceall all comparators sweep").split("\n\n"):
+    command = "snakemake --dry-run --forceall all comparators vampprior gplvm sweep"
+    for block in project.run(command).split("\n\n"):
         if rule := re.search(r"^(?:local)?rule (\w+):$", block, flags=re.MULTILINE):
             fields = dict(re.findall(r"^    (\w+): (.*)$", block, flags=re.MULTILINE))
             fields = {key: re.sub(r" \((update|ancient)\)", "", value) for key, value in fields.items()}
@@ -56,8 +57,8 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
         assert edges == {(producer.name, stage.name) for stage, producer in graph.edges}
     # data, classifier, real, two of generate; train, replicate of two models, advise, advise_replicates, and
     # embed, interpolate, measure, explorer_part of three; figures and their data, claims, their page,
-    # evidence, explorer; comparators, two points, sweep
-    assert len(jobs) == 5 + (2 * 2 + 2 + 4 * 3) * len(z_dims) + 12 + 4
+    # evidence, explorer; comparators, vampprior, gplvm, two points, sweep
+    assert len(jobs) == 5 + (2 * 2 + 2 + 4 * 3) * len(z_dims) + 12 + 6
 
 
 def test_a_fresh_clone_plans_the_studies_that_the_claims_show_and_no_others(small):
@@ -143,6 +144,7 @@ def test_every_stage_depends_on_the_modules_it_runs_and_on_no_room_beside_them(r
         ("data/sources.py", {"train", "classifier", "measure", "embed"}, {"data"}),
         ("model/kernel.py", {"classifier", "real"}, {"train", "embed", "measure", "comparators"}),
         ("fitting/afterwards.py", {"train", "replicate", "classifier", "measure"}, {"advise"}),
+        ("rivals/gplvm.py", {"train", "measure", "comparators", "vampprior"}, {"gplvm"}),
         ("latent/paths.py", {"train", "classifier", "real"}, {"interpolate", "measure"}),
     ],
 )
@@ -162,7 +164,7 @@ def test_imports_run_downwards(root):
         {"model"},
         {"training", "latent"},
         {"fitting", "measures"},
-        {"comparators", "verdicts", "figures", "estimator", "onnx"},
+        {"comparators", "rivals", "verdicts", "figures", "estimator", "onnx"},
         {"provenance", "explorer"},
         {"cli"},
     ]

@@ -57,7 +57,8 @@ def test_every_command_of_the_dag_runs_on_them(
     for stage in stages:
         for command in [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd:
             program, *arguments = shlex.split(command)
-            if stage.name not in ("comparators", "sweep") and arguments[0] not in ("prune", "sweep-point"):
+            elsewhere = stage.name in ("comparators", "vampprior", "gplvm", "sweep")  # tests of their own
+            if not elsewhere and arguments[0] not in ("prune", "sweep-point"):
                 assert program == "npvae"
                 app(arguments, standalone_mode=False)
     look_at(project.folder, labelled)

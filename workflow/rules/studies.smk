@@ -13,6 +13,32 @@ rule comparators:
         repro("comparators")
 
 
+rule vampprior:
+    input:
+        inputs("vampprior"),
+    output:
+        outputs("vampprior"),
+    log:
+        log_of("vampprior"),
+    benchmark:
+        timing_of("vampprior")
+    shell:
+        repro("vampprior")
+
+
+rule gplvm:
+    input:
+        inputs("gplvm"),
+    output:
+        outputs("gplvm"),
+    log:
+        log_of("gplvm"),
+    benchmark:
+        timing_of("gplvm")
+    shell:
+        repro("gplvm")
+
+
 rule advise_replicates:
     input:
         inputs("advise_replicates"),

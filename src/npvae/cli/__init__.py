@@ -24,11 +24,13 @@ from npvae.cli import (
     explorer,
     export,
     figures,
+    gplvm,
     measure,
     onnx,
     pipeline,
     sweep,
     train,
+    vampprior,
 )
 from npvae.errors import NpvaeError
 
@@ -78,6 +80,8 @@ for command in (
     measure.real,
     measure.measure,
     comparators.comparators,
+    vampprior.vampprior,
+    gplvm.gplvm,
     claims.claims,
     sweep.sweep_point,
     sweep.sweep,

@@ -1,0 +1,1 @@
+"""Other models of images that the paper's is related to, trained on the same images and measured alike."""

@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # One process of tests a core, as long as that is few; what several of them need is made once
 PYTEST = pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: help figures all report plots redraw check lint test test-faults test-slurm test-extras bench
+.PHONY: help figures all report plots redraw crate check lint test test-faults test-slurm test-extras bench
 .DEFAULT_GOAL := help
 
 help:
@@ -16,10 +16,11 @@ help:
 	@echo "make test      lint and tests"
 	@echo "make test-faults   what takes too long for that: each fault, and each change by itself"
 	@echo "make test-slurm    the whole DAG through a real Slurm, set up on this machine for it (root; Debian's slurm-wlm, munge, bindfs)"
-	@echo "make test-extras   what optional packages do, which it installs: results shared through S3, models as ONNX files"
+	@echo "make test-extras   what optional packages do, which it installs: results shared through S3, models as ONNX files, the run as an RO-Crate"
 	@echo "make bench     how fast it is, beside what else one would run and what the machine can do"
 	@echo "make check     are the committed figures and metrics those of this tree?"
 	@echo "make redraw    draw the figures from the data that git holds, and compare them with the committed ones"
+	@echo "make crate     the committed run as a Workflow Run RO-Crate: results, and the jobs behind them, for archives and other programs"
 
 TOO_OLD = $(PYTHON) is Python %d.%d, and npvae needs 3.11 or newer: name one, as in make PYTHON=python3.12
 
@@ -55,6 +56,13 @@ redraw: .venv/installed
 	dvc repro --force --single-item figure1 figure2 figure3 figure4 figure2_advised figure3_advised figure4_advised evidence
 	npvae compare HEAD --same --page results/compare.html
 
+crate: .venv/installed
+	pip install --constraint requirements.txt --editable '.[crate]'
+	rm -rf results/crate results/crate.zip
+	npvae crate --output results/crate
+	cd results/crate && python -m zipfile -c ../crate.zip *
+	@echo "results/crate.zip is all of it in one file; results/crate/ro-crate-metadata.json says what it is"
+
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
@@ -74,7 +82,7 @@ test-slurm: .venv/installed
 
 test-extras: .venv/installed
 	pip install --requirement tests/extras.txt
-	$(PYTEST) tests/pipeline/test_remote.py tests/unit/test_onnx.py
+	$(PYTEST) tests/pipeline/test_remote.py tests/pipeline/test_crate.py tests/unit/test_onnx.py
 
 # pythae and pykeops are compared with where they install: one line at a time, and no matter if one fails
 bench: .venv/installed

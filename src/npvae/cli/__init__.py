@@ -103,6 +103,7 @@ for command in (
     pipeline.docs,
     pipeline.trace,
     pipeline.verify,
+    pipeline.crate,
 ):
     app.command()(command)
 

@@ -1,4 +1,4 @@
-"""``npvae params``, ``schema``, ``prune``, ``check``, ``compare``, ``trace``, ``verify``: the pipeline."""
+"""``npvae params``, ``schema``, ``prune``, ``check``, ``compare``, ``trace``, ``verify``, ``crate``."""
 
 import io
 import subprocess
@@ -162,6 +162,18 @@ def verify(
     if differences := list(remade(root, job)):
         raise NpvaeError("; ".join(differences))
     print(f"verify: {rerun}, made again, gives the same")
+
+
+def crate(
+    output: Annotated[Path, typer.Option(help="Folder to make.")],
+) -> None:
+    """Export the committed run as a Workflow Run RO-Crate: results, and the jobs behind them, to the data.
+
+    Needs the package rocrate, and neither DVC's cache nor the checkpoints.
+    """
+    from npvae.provenance.crate import write_crate
+
+    write_crate(Path.cwd(), output)
 
 
 @contextmanager

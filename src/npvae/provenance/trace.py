@@ -53,27 +53,38 @@ def _describe(tree: Tree, job: Job, ledger: Ledger, root: Path, shown: set[str])
                 _describe(branch.add(line), maker, ledger, root, shown)
 
 
+def recorded_machines(job: Job, ledger: Ledger, root: Path) -> list[str]:
+    """What a job ran on, as the metrics say that it made, or that were measured from its checkpoints."""
+    trained = [sentence for path in _checkpoints(job) for sentence in _trained(path, ledger, root)]
+    return list(dict.fromkeys(trained + _measured(job, root)))
+
+
 def _machines(job: Job, ledger: Ledger, root: Path) -> list[str]:
-    """What a job ran on, as its checkpoint says or, where that is not here, the metrics measured from it."""
-    checkpoints = [path for path in job.outs if path.endswith(".safetensors")]
+    """The same, as its checkpoint says or, where that is not here, the metrics."""
     found = []
-    for path in checkpoints:
+    for path in _checkpoints(job):
         try:
             with safe_open(root / path, framework="np") as file:
                 made = json.loads((file.metadata() or {}).get("npvae", "{}")).get("trained_on")
             found += [", ".join(f"{key} {value}" for key, value in made.items())] if made else []
         except (OSError, SafetensorError):
-            found += _measured(path, ledger, root)
-    found += [
-        origin["measured"] for path in job.outs if (origin := _origin(root / path)) and "measured" in origin
-    ]
-    return list(dict.fromkeys(found))
+            found += _trained(path, ledger, root)
+    return list(dict.fromkeys(found + _measured(job, root)))
 
 
-def _measured(checkpoint: str, ledger: Ledger, root: Path) -> list[str]:
+def _checkpoints(job: Job) -> list[str]:
+    return [path for path in job.outs if path.endswith(".safetensors")]
+
+
+def _trained(checkpoint: str, ledger: Ledger, root: Path) -> list[str]:
     users = [job for job in ledger.jobs.values() if checkpoint in job.deps]
     origins = [_origin(root / path) for job in users for path in job.outs]
     return [sentence for origin in origins for sentence in origin.get("trained", [])]
+
+
+def _measured(job: Job, root: Path) -> list[str]:
+    origins = [_origin(root / path) for path in job.outs]
+    return [origin["measured"] for origin in origins if "measured" in origin]
 
 
 def _origin(path: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def broken_links(root: Path) -> Iterator[str]:
     problems = check(root).problems
     order = {job.name: place for place, job in enumerate(ledger.in_order())}
     yield from sorted(problems, key=lambda problem: order.get(problem.partition(": ")[0], -1))
-    kept = _kept_by_git(root)
+    kept = kept_by_git(root)
     made = set(pipeline.outputs(*pipeline.stages))
     for path in sorted(kept - made):
         if PurePosixPath(path).parts[0] == "results":
@@ -56,7 +56,7 @@ def remade(root: Path, job: Job) -> Iterator[str]:
     ledger = Ledger(root)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch)
-        for path in _kept_by_git(root) - set(job.outs):
+        for path in kept_by_git(root) - set(job.outs):
             _put(root / path, copy / path)
         for path in _inputs(job, ledger):
             if not (root / path).exists():
@@ -80,7 +80,8 @@ def remade(root: Path, job: Job) -> Iterator[str]:
                 yield f"{job.name}: {path}: made again, {reason}"
 
 
-def _kept_by_git(root: Path) -> set[str]:
+def kept_by_git(root: Path) -> set[str]:
+    """The files of git's that are here."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True)
     return {path for path in listed.stdout.split("\0") if path and (root / path).is_file()}
 

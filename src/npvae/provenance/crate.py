@@ -162,7 +162,7 @@ class _Run:
         return self._add(f"#{kind}/{quote(key)}/{mark}", "PropertyValue", name=key, value=text)
 
     def _action(self, job: Job) -> "Entity":
-        read = {}
+        read: dict[str, str] = {}
         for dep, md5 in job.deps.items():  # a file, or a folder that other jobs filled
             filled = {out: maker.outs[out] for out, maker in self.ledger.makers(dep) if out != dep}
             read |= filled or {dep: md5}

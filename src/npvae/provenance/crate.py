@@ -7,7 +7,6 @@ images, source code) has an identifier of path and md5 sum, so that the chain ne
 import hashlib
 import json
 import subprocess
-from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -46,7 +45,15 @@ _HOMES = {
     "fashion-mnist": "https://github.com/zalandoresearch/fashion-mnist",
     "kmnist": "http://codh.rois.ac.jp/kmnist/",
 }
-_TYPES = MimeTypes()  # Python's own, not those of this machine
+_FORMATS = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".yaml": "application/yaml",
+}
 
 
 def write_crate(root: Path, folder: Path) -> None:
@@ -129,9 +136,9 @@ class _Run:
         job = self.ledger.maker(path)
         if job and job.outs[path] != md5:
             raise NpvaeError(f"{path}: not the file that {job.name} made; `npvae check` says what is stale")
-        about = {"name": path, "md5": md5} | ({"description": _BESIDE[path]} if path in _BESIDE else {})
-        if kind := _TYPES.guess_type(path)[0]:
-            about["encodingFormat"] = kind
+        about = {"name": path, "md5": md5, "encodingFormat": _FORMATS.get(Path(path).suffix, "text/plain")}
+        if path in _BESIDE:
+            about["description"] = _BESIDE[path]
         if path == _WORKFLOW:
             source = self.root / path
             return self.crate.add_workflow(source, path, properties=about, main=True, lang="snakemake")

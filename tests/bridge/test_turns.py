@@ -158,6 +158,7 @@ def test_the_job_of_a_killed_snakemake_ends_and_is_taken_as_its_successors(proje
     is_whole(project)
 
 
+@pytest.mark.faults
 def test_a_second_snakemake_waits_for_the_first(project, start):
     first = start(SNAKEMAKE)
     wait_until(lambda: runs(project) == ["start"])
@@ -170,6 +171,7 @@ def test_a_second_snakemake_waits_for_the_first(project, start):
     is_whole(project)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "second",
     [
@@ -188,7 +190,8 @@ def test_beside_a_dvc_the_other_waits(project, start, second):
     is_whole(project)
 
 
-@pytest.mark.parametrize("kind", [pytest.param("zombie", marks=pytest.mark.faults), "other"])
+@pytest.mark.faults
+@pytest.mark.parametrize("kind", ["zombie", "other"])
 def test_a_dead_processes_record_is_no_obstacle(project, kind):
     """The number of a dead DVC is another process's now, or nobody has taken notice of its death."""
     go_on(project)

@@ -85,6 +85,7 @@ def opened(tab: Any, word: str, result: str) -> Any:
     return tab.frame_locator("iframe")
 
 
+@pytest.mark.faults
 def test_the_claims_open_from_the_first_page(tab) -> None:
     page = opened(tab, "Claims", "verdicts")
     assert page.locator("h1").first.inner_text() == "The paper's claims, measured"
@@ -101,6 +102,7 @@ def test_the_explorer_opens_from_the_first_page(tab) -> None:
     assert page.locator("#decoded").get_attribute("data-x")
 
 
+@pytest.mark.faults
 def test_each_figure_opens_by_itself_with_its_caption_behind_the_i(tab) -> None:
     tab.locator("a.reference", has_text="Figures").first.click()
     rows = tab.locator("nav tbody tr")

@@ -176,7 +176,7 @@ def test_a_second_snakemake_waits_for_the_first(project, start):
     "second",
     [
         pytest.param(SNAKEMAKE, id="snakemake"),
-        pytest.param(WAITING_DVC, id="dvc", marks=pytest.mark.faults),
+        pytest.param(WAITING_DVC, id="dvc"),
     ],
 )
 def test_beside_a_dvc_the_other_waits(project, start, second):

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
+GRACE = 10  # seconds for a command to end by its interrupt
+
 _held: list[TextIO] = []  # open, and so locked, until this process ends
 
 
@@ -64,7 +66,7 @@ def _end_without(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     _thread.interrupt_main()
-    time.sleep(10)
+    time.sleep(GRACE)
     os._exit(130)  # the interrupt was caught, or is ignored here
 
 

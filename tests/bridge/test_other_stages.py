@@ -158,6 +158,7 @@ def test_snakemake_runs_every_stage_through_dvc(new_project, tmp_path):
     assert "Running stage 'split@test'" in (project.folder / "logs/split-test.log").read_text()
 
 
+@pytest.mark.faults
 def test_what_always_runs_is_all_there_is_to_do(built):
     assert built.planned() == built.named() == ALWAYS
     assert built.ran(built.run("snakemake --cores 1")) == ALWAYS

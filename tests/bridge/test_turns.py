@@ -20,9 +20,10 @@ import os, sys, time
 from pathlib import Path
 
 if len(sys.argv) > 2:
-    from dvcrules.turns import alone
+    from dvcrules import turns
 
-    alone()
+    turns.GRACE = 600  # the test says when it ends
+    turns.alone()
 
 def note(what):
     with open("runs.txt", "a") as runs:

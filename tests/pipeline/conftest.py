@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.pipeline.project import SMALL, FirstRun, Project, duplicate
+from tests.pipeline.project import SMALL, Project, duplicate
 
 Once = Callable[[str, Callable], Path]
 
@@ -69,24 +69,35 @@ def new_project(
 
 
 @pytest.fixture(scope="session")
-def first_run(
+def done(
     new_project: Callable[[Path], Project], as_project: Callable[[Path], Project], once: Once
-) -> FirstRun:
-    """A small project in which everything has run, by Snakemake: to look at, and to be copied."""
+) -> Project:
+    """A small project in which all but the studies has run: to look at, and to be copied."""
 
     def make(folder: Path) -> None:
-        project = new_project(folder / "project")
-        figures = project.run("snakemake figures --cores 2 && ls results/figures")
-        (folder / "figures.txt").write_text(figures)
-        (folder / "rest.txt").write_text(project.run("snakemake --cores 2"))
+        project = new_project(folder)
+        project.run_at_once()
         project.commit()
 
-    folder = once("first-run", make)
-    project = as_project(folder / "project")
-    return FirstRun(project, (folder / "figures.txt").read_text(), (folder / "rest.txt").read_text())
+    return as_project(once("done", make))
 
 
 @pytest.fixture
-def ran(first_run: FirstRun, tmp_path: Path) -> Project:
-    """A small project in which everything has run."""
-    return duplicate(first_run.project, tmp_path / "project")
+def ran(done: Project, tmp_path: Path) -> Project:
+    """One of the test's own."""
+    return duplicate(done, tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def smallest(
+    new_project: Callable[[Path], Project], as_project: Callable[[Path], Project], once: Once
+) -> Callable[[Path], Project]:
+    """Makes a project with a job or two of each stage, in which nothing has run."""
+
+    def make(folder: Path) -> None:
+        project = new_project(folder)
+        project.edit({"z_dims": [2]})
+        project.put_mnist()
+        project.commit()
+
+    return lambda folder: duplicate(as_project(once("smallest", make)), folder)

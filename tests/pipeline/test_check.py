@@ -84,47 +84,47 @@ TRAINED, EMBEDDED = (rf"(\n  {job}:.*?outs:.*?md5: )\w{{32}}" for job in ("train
 FORGED = r"\g<1>" + "a" * 32
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda d: append(d / "src/npvae/model/kernel.py", "#"), r"train@npvae-2: src/npvae/model: changed"),
-        (lambda d: append(d / "src/npvae/figures/style.py", "#"), r"figure3: src/npvae/figures: changed"),
-        (lambda d: (d / "src/npvae/figures/figure1.py").unlink(), r"figure1: src/npvae/figures: changed"),
-        (lambda d: (d / "src/npvae/machine.py").unlink(), r"train@vae-2: src/npvae/machine.py: missing"),
-        (lambda d: substitute(d / "params.yaml", "epochs: 20", "epochs: 21"), r"train@vae-20: parameter"),
-        (
-            lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 20]"),
-            r"figure_data: parameter z_dims",
+# What is done to a copy, and what must then be said of it; none of these hides another
+CHANGES = [
+    {
+        r"train@npvae-2: src/npvae/model: changed": lambda d: append(d / "src/npvae/model/kernel.py", "#"),
+        r"figure1: src/npvae/figures: changed": lambda d: (d / "src/npvae/figures/figure1.py").unlink(),
+        r"train@vae-2: src/npvae/machine.py: missing": lambda d: (d / "src/npvae/machine.py").unlink(),
+        r"train@vae-20: parameter": lambda d: substitute(d / "params.yaml", "epochs: 20", "epochs: 21"),
+        r"figure1: its command": lambda d: substitute(d / "dvc.yaml", "npvae figure1", "npvae  figure1"),
+        r"figure2: \S+figure2.pdf: missing": lambda d: (d / "results/figures/figure2.pdf").unlink(),
+        r"measure@vae-2: \S+vae-z2.json: not the": lambda d: append(d / "results/metrics/vae-z2.json", " "),
+        r"embed@npvae-500: results/checkpoints/npvae-z500.safetensors: made from another version": (
+            lambda d: substitute(d / "dvc.lock", TRAINED, FORGED)
         ),
-        (
-            lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 20]"),
-            r"train@vae-500: recorded, but",
+        r"figure_data: results/embeddings: made from another version": (
+            lambda d: substitute(d / "dvc.lock", EMBEDDED, FORGED)
         ),
-        (lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 9]"), r"train@vae-9: never run"),
-        (lambda d: substitute(d / "dvc.yaml", "npvae figure1", "npvae  figure1"), r"figure1: its command"),
-        (
-            lambda d: substitute(d / "dvc.yaml", r"(cmd: npvae figure1[^\n]*\n)", r"\1    params: [seeds]\n"),
-            r"figure1: params.yaml: its parameters are new",
+    },
+    {
+        r"figure3: src/npvae/figures: changed": lambda d: append(d / "src/npvae/figures/style.py", "#"),
+        r"train@vae-500: recorded, but": (
+            lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 20]")
         ),
-        (lambda d: (d / "results/figures/figure2.pdf").unlink(), r"figure2: \S+figure2.pdf: missing"),
-        (lambda d: cut(d / "results/figures/figure2.png"), r"figure2: \S+figure2.png: not the file"),
-        (
-            lambda d: append(d / "results/metrics/vae-z2.json", " "),
-            r"measure@vae-2: \S+vae-z2.json: not the",
+        r"figure_data: parameter z_dims": lambda d: None,  # the same change
+        r"figure1: params.yaml: its parameters are new": (
+            lambda d: substitute(d / "dvc.yaml", r"(cmd: npvae figure1[^\n]*\n)", r"\1    params: [seeds]\n")
         ),
-        (
-            lambda d: substitute(d / "dvc.lock", TRAINED, FORGED),
-            r"embed@npvae-500: results/checkpoints/npvae-z500.safetensors: made from another version",
-        ),
-        (
-            lambda d: substitute(d / "dvc.lock", EMBEDDED, FORGED),
-            r"figure_data: results/embeddings: made from another version",
-        ),
-    ],
-)
-def test_red_for(copy, change, says):
-    change(copy)
-    assert re.search(says, "\n".join(check(copy).problems))
+        r"figure2: \S+figure2.png: not the file": lambda d: cut(d / "results/figures/figure2.png"),
+    },
+    {
+        r"train@vae-9: never run": lambda d: substitute(d / "params.yaml", r"\[2, 20, 500\]", "[2, 9]"),
+    },
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES)
+def test_red_for(copy, changes):
+    for change in changes.values():
+        change(copy)
+    problems = "\n".join(check(copy).problems)
+    for says in changes:
+        assert re.search(says, problems)
 
 
 def test_bytes_are_hashed_anew_whatever_dvc_remembers(copy):
@@ -174,7 +174,7 @@ def test_an_object_damaged_in_dvcs_cache_is_named_and_so_is_the_cure(ran):
     assert f"damaged in DVC's cache; delete it and {held}, then `dvc repro`" in output
     (ran.folder / held).unlink()
     (ran.folder / name).unlink()
-    ran.run("dvc repro")
+    ran.run("dvc repro embed@vae-2")
     assert "up to date" in ran.run("npvae check")
     assert (ran.folder / held).read_bytes() == content
 

@@ -76,11 +76,11 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 
 
 @pytest.fixture
-def tree(first_run, tmp_path, monkeypatch):
+def tree(done, tmp_path, monkeypatch):
     """The parameters and results of a small project in which everything has run, to be damaged."""
-    shutil.copy(first_run.project.folder / PARAMS, tmp_path)
+    shutil.copy(done.folder / PARAMS, tmp_path)
     shutil.copytree(
-        first_run.project.folder / "results",
+        done.folder / "results",
         tmp_path / "results",
         ignore=shutil.ignore_patterns("logs", "benchmarks", "*.pdf", "*.html", "*replicates*"),
     )

@@ -50,7 +50,11 @@ def project(new_project, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("model", "first", "second"), [("npvae", "dvc", "snakemake"), ("vae", "snakemake", "dvc")]
+    ("model", "first", "second"),
+    [
+        ("npvae", "dvc", "snakemake"),
+        pytest.param("vae", "snakemake", "dvc", marks=pytest.mark.faults),
+    ],
 )
 def test_a_killed_training_goes_on_through_the_other_door(project, model, first, second):
     kill_in_training(project, door(first, model), model)
@@ -99,22 +103,9 @@ def is_as(project, aim) -> None:
 
 
 @pytest.fixture(scope="session")
-def smallest(new_project, as_project, once):
-    """A project with a job or two of each stage, in which nothing has run."""
-
-    def make(folder):
-        project = new_project(folder)
-        project.edit({"z_dims": [2]})
-        project.put_mnist()
-        project.commit()
-
-    return lambda folder: duplicate(as_project(once("smallest", make)), folder)
-
-
-@pytest.fixture(scope="session")
 def undisturbed(smallest, as_project, once):
     """The same after an undisturbed run."""
-    return as_project(once("undisturbed", lambda folder: smallest(folder).run("snakemake --cores 2")))
+    return as_project(once("undisturbed", lambda folder: smallest(folder).run_at_once()))
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +115,7 @@ def undisturbed_change(undisturbed, as_project, once):
     def make(folder):
         project = duplicate(undisturbed, folder)
         project.edit(CHANGE)
-        project.run("snakemake --cores 2")
+        project.run_at_once()
 
     return as_project(once("undisturbed-change", make))
 

@@ -5,17 +5,15 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from dvc.repo import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
 
-from npvae.cli import app
 from npvae.provenance.artefacts import artefact_problems
+from tests.pipeline.at_once import run
 from tests.pipeline.project import Project
 
 FIGURES = [f"figure{number}{model}" for number in (2, 3, 4) for model in ("", "-advised")]
@@ -49,18 +47,9 @@ def own(
 def test_every_command_of_the_dag_runs_on_them(
     own: tuple[Project, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one process, which saves a minute of imports."""
     project, labelled = own
     monkeypatch.chdir(project.folder)
-    with Repo(".") as repo:
-        stages = list(nx.dfs_postorder_nodes(repo.index.graph))  # what a stage depends on comes first
-    for stage in stages:
-        for command in [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd:
-            program, *arguments = shlex.split(command)
-            elsewhere = stage.name in ("comparators", "vampprior", "gplvm", "sweep")  # tests of their own
-            if not elsewhere and arguments[0] not in ("prune", "sweep-point"):
-                assert program == "npvae"
-                app(arguments, standalone_mode=False)
+    run(record=False)
     look_at(project.folder, labelled)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.project import FirstRun, Project, duplicate
+from tests.pipeline.project import Project, duplicate
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
@@ -18,12 +18,12 @@ FIGURES = ("figure1", *(f"figure{n}{kind}" for n in (2, 3, 4) for kind in ("", "
 
 
 @pytest.fixture(scope="module")
-def project(first_run: FirstRun, as_project: Callable[[Path], Project], once: Once) -> Project:
+def project(done: Project, as_project: Callable[[Path], Project], once: Once) -> Project:
     """A project with its report, whose results were only just fetched."""
 
     def make(folder: Path) -> None:
-        project = duplicate(first_run.project, folder / "project")
-        project.run("rm -r .snakemake && git clean -dfXq results && dvc checkout")
+        project = duplicate(done, folder / "project")
+        project.run("git clean -dfXq results && dvc checkout")
         project.run("mkdir .venv && touch .venv/installed && make report")  # this environment is its own
         assert "Nothing to be done" in project.run("snakemake --cores 2")
 

@@ -9,7 +9,7 @@ from tests.pipeline.conftest import (  # noqa: F401 - fixtures
     _dvcs_own,
     as_project,
     copy_tree,
-    first_run,
+    done,
     new_project,
 )
 from tests.slurm.cluster import cluster, missing

@@ -74,9 +74,9 @@ def by_slurm(slurm, new_project, tmp_path_factory):
     return project, printed, (project.folder / "asked.txt").read_text()
 
 
-def test_all_of_it_runs_through_slurm_to_the_bits_of_a_local_run(by_slurm, first_run):
+def test_all_of_it_runs_through_slurm_to_the_bits_of_a_local_run(by_slurm, done):
     project, printed, _ = by_slurm
-    assert project.ledger() == first_run.project.ledger()
+    assert project.ledger() == done.ledger()
     studies = YAML(typ="safe").load(project.folder / "studies/dvc.lock")["stages"]
     jobs = slurm_jobs(printed)
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
@@ -101,11 +101,11 @@ def test_a_job_gets_what_the_profiles_say(by_slurm):
         assert job["TimeLimit"] == f"{hours:02}:{minutes:02}:00"
 
 
-def test_logs_and_timings_are_where_the_rules_say(by_slurm, first_run):
+def test_logs_and_timings_are_where_the_rules_say(by_slurm, done):
     project, _, _ = by_slurm
     for folder in ("results/logs", "results/benchmarks"):
         files = sorted((project.folder / folder).iterdir())
-        local = sorted(file.name for file in (first_run.project.folder / folder).iterdir())
+        local = sorted(file.name for file in (done.folder / folder).iterdir())
         assert [file.name for file in files] == local
         assert all(file.read_text() for file in files)
 
@@ -115,14 +115,14 @@ def test_only_who_plans_asks_dvc_for_all_stages(by_slurm):
     assert asked == "not a job\n" * 2  # of two runs
 
 
-def test_two_nodes_that_know_of_each_other_as_little_as_two_machines(new_project, first_run, tmp_path):
+def test_two_nodes_that_know_of_each_other_as_little_as_two_machines(new_project, done, tmp_path):
     project = new_project(tmp_path / "project")
     project.run("dvc config --local core.hardlink_lock true")
     printed = project.run(f"{SNAKEMAKE} {APART} -- figures")
     assert {job["NodeList"] for job in slurm_jobs(printed)} == {"left", "right"}
     recorded = project.ledger()
     assert len(recorded) == len(slurm_jobs(printed))
-    assert recorded.items() <= first_run.project.ledger().items()
+    assert recorded.items() <= done.ledger().items()
 
 
 @pytest.fixture(scope="module")

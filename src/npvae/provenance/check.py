@@ -9,7 +9,8 @@ and each recorded input is the recorded output of the stage before.
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,10 @@ def _check(root: Path) -> Found:
         repo.cache.local.state = State(root_dir=repo.root_dir, tmp_dir=nothing_yet)
         repo_root = Path(repo.root_dir)
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
-        outs = [out for stage in stages for out in stage.outs]
+        made = defaultdict(list)  # by the path of an output, and of each folder that it lies in
+        for out in (out for stage in stages for out in stage.outs):
+            for path in (Path(out.fs_path), *Path(out.fs_path).parents):
+                made[str(path)].append(out)
         undeclared = sorted(records(root).keys() - {stage.name for stage in stages})
         found.problems.extend(
             f"{LEDGER}: {name}: recorded, but dvc.yaml does not declare it" for name in undeclared
@@ -73,17 +77,17 @@ def _check(root: Path) -> Found:
                 elif any(out.exists for out in stage.outs):
                     found.older.append(f"{stage.name}: has results of an earlier definition")
                 continue
-            changes = [f"{stage.name}: {change}" for change in _changes(stage, outs)]
+            changes = [f"{stage.name}: {change}" for change in _changes(stage, made)]
             (found.older if study else found.problems).extend(changes)
             found.problems.extend(f"{stage.name}: {problem}" for problem in _output_problems(stage))
     return found
 
 
-def _changes(stage: PipelineStage, outs: list[Output]) -> Iterator[str]:
+def _changes(stage: PipelineStage, made: Mapping[str, list[Output]]) -> Iterator[str]:
     if stage.cmd_changed:
         yield "its command changed since it ran"
     for dep in () if stage.frozen else stage.deps:
-        yield from _dependency_problems(dep, outs)
+        yield from _dependency_problems(dep, made.get(dep.fs_path, []))
 
 
 def _output_problems(stage: PipelineStage) -> Iterator[str]:
@@ -102,7 +106,7 @@ def _output_problems(stage: PipelineStage) -> Iterator[str]:
             yield f"{out}: damaged in DVC's cache; delete it and {os.path.relpath(held)}, then `dvc repro`"
 
 
-def _dependency_problems(dep: Dependency, outs: list[Output]) -> Iterator[str]:
+def _dependency_problems(dep: Dependency, producers: list[Output]) -> Iterator[str]:
     if isinstance(dep, ParamsDependency):
         for changes in dep.status().values():
             if isinstance(changes, str):  # of the file as a whole: gone, or nothing of it was recorded
@@ -110,7 +114,6 @@ def _dependency_problems(dep: Dependency, outs: list[Output]) -> Iterator[str]:
             else:
                 yield from (f"parameter {key} {change}" for key, change in changes.items())
         return
-    producers = [out for out in outs if out.fs_path == dep.fs_path or dep.fs.isin(out.fs_path, dep.fs_path)]
     if producers and _recorded_hash(dep, producers) != dep.hash_info.value:
         yield f"{dep}: made from another version than the recorded one"
     if dep.exists and _changed(dep, producers):

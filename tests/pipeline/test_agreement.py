@@ -74,11 +74,11 @@ def small_params() -> dict[str, Any]:
 
 
 def leaves(values: Any, prefix: str = "") -> Iterator[str]:
-    """The dotted names of all values; ``models`` and ``points`` are one, as they can only be turned round."""
+    """The dotted names of all values that can be changed alone; some lists can only be turned round."""
     for key, value in values.items() if isinstance(values, dict) else enumerate(values):
-        if isinstance(value, dict | list) and key not in {"models", "points"}:
+        if isinstance(value, dict | list) and key not in {"models", "measured", "points", "image_shape"}:
             yield from leaves(value, f"{prefix}{key}.")
-        else:
+        elif key != "image_shape":  # MNIST has but one
             yield f"{prefix}{key}"
 
 
@@ -164,11 +164,14 @@ def other_values(value: Any) -> list[Any]:
         case int():
             return [value + 1, value - 1]
         case float():
-            return [value / 2]
+            return [value / 2 or 0.5]
         case list():
             return [value[::-1]]
+        case None:
+            return [0.5]
         case _:
-            return [f"{value}0", "float32", "own", "tanh", "glorot-normal"]
+            words = ["float32", "own", "tanh", "glorot-normal", "predictive", "learned", "leave-one-out"]
+            return [other for other in (f"{value}0", *words) if other != value]
 
 
 def change_command(path: Path, name: str) -> None:

@@ -89,6 +89,7 @@ def test_each_result_leads_to_the_images(project: Path, tmp_path: Path) -> None:
         assert set(IMAGES.values()) <= sources(found, entities), result
         assert (tmp_path / "crate" / result).read_text() == KEPT[result]
     assert {entities[item["@id"]]["md5"] for item in entities["#mnist"]["hasPart"]} == set(IMAGES.values())
+    assert entities["#mnist"]["license"] == {"@id": "https://spdx.org/licenses/CC-BY-SA-3.0"}
     assert not (tmp_path / "crate/results/checkpoints").exists()
 
 

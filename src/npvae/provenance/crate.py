@@ -45,6 +45,11 @@ _HOMES = {
     "fashion-mnist": "https://github.com/zalandoresearch/fashion-mnist",
     "kmnist": "http://codh.rois.ac.jp/kmnist/",
 }
+_LICENCES = {  # and who says so
+    "mnist": ("CC-BY-SA-3.0", "https://www.tensorflow.org/api_docs/python/tf/keras/datasets/mnist/load_data"),
+    "fashion-mnist": ("MIT", "https://github.com/zalandoresearch/fashion-mnist/blob/master/LICENSE"),
+    "kmnist": ("CC-BY-SA-4.0", "https://github.com/rois-codh/kmnist"),
+}
 _FORMATS = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -111,10 +116,7 @@ class _Run:
         whole["description"] = "Figures, metrics and tables, and the run behind them, down to the images."
         whole["datePublished"] = done.stdout.strip()  # of the ledger
         whole["author"] = self.authors
-        licence = f"https://spdx.org/licenses/{cited['license']}"
-        whole["license"] = self._add(
-            licence, "CreativeWork", name=cited["license"], description="see LICENSE"
-        )
+        whole["license"] = self._licence(cited["license"], "see LICENSE")
         whole["citation"] = self._add(
             paper["url"], "ScholarlyArticle", name=paper["title"], author=self._people(paper["authors"])
         )
@@ -122,6 +124,9 @@ class _Run:
             self._add(profile, "CreativeWork", name=name, version=profile.rpartition("/")[2])
             for profile, name in _PROFILES.items()
         ]
+
+    def _licence(self, name: str, words: str) -> "Entity":
+        return self._add(f"https://spdx.org/licenses/{name}", "CreativeWork", name=name, description=words)
 
     def _people(self, people: list[dict[str, str]]) -> "list[Entity]":
         found = []
@@ -158,7 +163,9 @@ class _Run:
             name = PurePosixPath(path).parent.name
             if PurePosixPath(path).name in PUBLISHED.get(name, ()):
                 words = "accepted only with the published md5 sums, whichever mirror gave the files"
+                licence, source = _LICENCES[name]
                 about = {"name": TITLES[name], "url": _HOMES[name], "description": words}
+                about["license"] = self._licence(licence, f"stated by {source}")
                 files.append(self._file(path, md5))
                 self._add(f"#{name}", "Dataset", **about).append_to("hasPart", files[-1])
         return files

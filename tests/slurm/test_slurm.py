@@ -52,6 +52,12 @@ def rule(job: dict[str, str]) -> str:
     return job["Comment"].removeprefix("rule_").partition("_wildcards_")[0]
 
 
+def recorded(project) -> list[str]:
+    """The jobs in both ledgers."""
+    studies = YAML(typ="safe").load(project.folder / "studies/dvc.lock")["stages"]
+    return [*project.ledger(), *studies]
+
+
 def wait_until(condition: Callable[[], object]) -> None:
     start = time.monotonic()
     while not condition():
@@ -77,10 +83,9 @@ def by_slurm(slurm, new_project, tmp_path_factory):
 def test_all_of_it_runs_through_slurm_to_the_bits_of_a_local_run(by_slurm, done):
     project, printed, _ = by_slurm
     assert project.ledger() == done.ledger()
-    studies = YAML(typ="safe").load(project.folder / "studies/dvc.lock")["stages"]
     jobs = slurm_jobs(printed)
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    stages = Counter(name.partition("@")[0] for name in [*project.ledger(), *studies])
+    stages = Counter(name.partition("@")[0] for name in recorded(project))
     assert Counter(map(rule, jobs)) == stages
     assert "Nothing to be done" in project.run("snakemake --cores 1")
     assert "Data and pipelines are up to date." in project.run("dvc repro")
@@ -101,12 +106,12 @@ def test_a_job_gets_what_the_profiles_say(by_slurm):
         assert job["TimeLimit"] == f"{hours:02}:{minutes:02}:00"
 
 
-def test_logs_and_timings_are_where_the_rules_say(by_slurm, done):
+def test_logs_and_timings_are_where_the_rules_say(by_slurm):
     project, _, _ = by_slurm
-    for folder in ("results/logs", "results/benchmarks"):
-        files = sorted((project.folder / folder).iterdir())
-        local = sorted(file.name for file in (done.folder / folder).iterdir())
-        assert [file.name for file in files] == local
+    for folder, kind in (("logs", "log"), ("benchmarks", "tsv")):
+        files = list((project.folder / "results" / folder).iterdir())
+        names = {f"{name.replace('@', '-')}.{kind}" for name in recorded(project)}
+        assert {file.name for file in files} == names
         assert all(file.read_text() for file in files)
 
 

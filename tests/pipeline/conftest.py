@@ -69,26 +69,6 @@ def new_project(
 
 
 @pytest.fixture(scope="session")
-def done(
-    new_project: Callable[[Path], Project], as_project: Callable[[Path], Project], once: Once
-) -> Project:
-    """A small project in which all but the studies has run: to look at, and to be copied."""
-
-    def make(folder: Path) -> None:
-        project = new_project(folder)
-        project.run_at_once()
-        project.commit()
-
-    return as_project(once("done", make))
-
-
-@pytest.fixture
-def ran(done: Project, tmp_path: Path) -> Project:
-    """One of the test's own."""
-    return duplicate(done, tmp_path / "project")
-
-
-@pytest.fixture(scope="session")
 def smallest(
     new_project: Callable[[Path], Project], as_project: Callable[[Path], Project], once: Once
 ) -> Callable[[Path], Project]:
@@ -101,3 +81,21 @@ def smallest(
         project.commit()
 
     return lambda folder: duplicate(as_project(once("smallest", make)), folder)
+
+
+@pytest.fixture(scope="session")
+def done(smallest: Callable[[Path], Project], as_project: Callable[[Path], Project], once: Once) -> Project:
+    """The same in which everything has run, the sweep too: to look at, and to be copied."""
+
+    def make(folder: Path) -> None:
+        project = smallest(folder)
+        project.run_at_once()
+        project.commit()
+
+    return as_project(once("done", make))
+
+
+@pytest.fixture
+def ran(done: Project, tmp_path: Path) -> Project:
+    """One of the test's own."""
+    return duplicate(done, tmp_path / "project")

@@ -238,7 +238,7 @@ def planned(project: Project) -> set[str]:
 
 @pytest.fixture(scope="session")
 def place(
-    smallest: Callable[[Path], Project],
+    done: Project,
     as_project: Callable[[Path], Project],
     once: Callable,
     tmp_path_factory: pytest.TempPathFactory,
@@ -246,8 +246,7 @@ def place(
     """A project by the name of its place, in which studies have run too, and what is stale in it as it is."""
 
     def make(folder: Path) -> None:
-        tree = smallest(folder / "tree")
-        tree.run_at_once(without="")
+        tree = duplicate(done, folder / "tree")
         tree.run(f"dvc remote add --default storage {folder}/remote && dvc push -q")
         tree.commit()
         tree.run(f"git clone -q . {folder}/clone && git clone -q . {folder}/pulled")

@@ -47,7 +47,7 @@ COMMANDS: dict[str, Callable[[Path], None]] = {
 # of each command one artefact of each kind that it reads
 READ = [
     ("embed", "results/checkpoints/npvae-z2.safetensors"),
-    ("figure_data", "results/embeddings/npvae-z5.parquet"),
+    ("figure_data", "results/embeddings/npvae-z2.parquet"),
     ("figure_data", "results/samples/npvae-generated.npz"),
     ("figure_data", "results/samples/vae-z2-interpolants.npz"),
     ("figure2", "results/figures/data/figure2.parquet"),
@@ -159,7 +159,7 @@ def test_a_digit_that_changed_in_a_table_of_measures_never_changes_a_verdict(tre
 def test_what_has_no_sum_of_its_own_is_held_to_the_ledger_and_made_again(ran):
     damaged = [
         "results/checkpoints/npvae-z2.safetensors",
-        "results/embeddings/npvae-z5.parquet",
+        "results/embeddings/npvae-z2.parquet",
         "results/samples/npvae-generated.npz",
         "results/items/vae-z2.parquet",
         "results/measures/vae-z2.csv",

@@ -13,6 +13,7 @@ from tests.kills import DOORS, MENDING, at_work, cure, start, strike, wait_for_t
 from tests.pipeline.project import duplicate
 
 CHANGE = {"train": {"learning_rate": 0.002}}
+STUDIES = ("sweep_point", "sweep")  # which no door runs unless asked
 EPOCH = re.compile("epoch/s|s/epoch")
 
 
@@ -105,7 +106,7 @@ def is_as(project, aim) -> None:
 @pytest.fixture(scope="session")
 def undisturbed(smallest, as_project, once):
     """The same after an undisturbed run."""
-    return as_project(once("undisturbed", lambda folder: smallest(folder).run_at_once()))
+    return as_project(once("undisturbed", lambda folder: smallest(folder).run_at_once(*STUDIES)))
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +116,7 @@ def undisturbed_change(undisturbed, as_project, once):
     def make(folder):
         project = duplicate(undisturbed, folder)
         project.edit(CHANGE)
-        project.run_at_once()
+        project.run_at_once(*STUDIES)
 
     return as_project(once("undisturbed-change", make))
 

@@ -66,7 +66,7 @@ def drawn(image: Any) -> bool:
 
 def test_the_first_page_tells_what_this_is_and_shows_each_figure_with_its_caption(tab) -> None:
     words = tab.inner_text("body")
-    assert "a reproduction on MNIST, with Z of 2, 5 dimensions, 2 trainings of each model" in words
+    assert "a reproduction on MNIST, with Z of 2 dimensions, 2 trainings of each model" in words
     shown = tab.locator("figure").all()
     assert [figure.locator("img").get_attribute("src").split("/")[-1] for figure in shown] == [
         f"{name}.png" for name in FIGURES

@@ -11,6 +11,7 @@ from tests.pipeline.conftest import (  # noqa: F401 - fixtures
     copy_tree,
     done,
     new_project,
+    smallest,
 )
 from tests.slurm.cluster import cluster, missing
 

@@ -71,9 +71,9 @@ def queue() -> str:
 
 
 @pytest.fixture(scope="module")
-def by_slurm(slurm, new_project, tmp_path_factory):
+def by_slurm(slurm, smallest, tmp_path_factory):
     """A small project that has run through Slurm, what Snakemake printed, and who asked DVC of all stages."""
-    project = new_project(tmp_path_factory.mktemp("by-slurm") / "project")
+    project = smallest(tmp_path_factory.mktemp("by-slurm") / "project")
     with (project.folder / "src/dvcrules/stale.py").open("a") as file:
         file.write(COUNTING)
     printed = project.run(f"{SNAKEMAKE} --set-threads figure1=2 -- figures") + project.run(SNAKEMAKE)
@@ -120,8 +120,8 @@ def test_only_who_plans_asks_dvc_for_all_stages(by_slurm):
     assert asked == "not a job\n" * 2  # of two runs
 
 
-def test_two_nodes_that_know_of_each_other_as_little_as_two_machines(new_project, done, tmp_path):
-    project = new_project(tmp_path / "project")
+def test_two_nodes_that_know_of_each_other_as_little_as_two_machines(smallest, done, tmp_path):
+    project = smallest(tmp_path / "project")
     project.run("dvc config --local core.hardlink_lock true")
     printed = project.run(f"{SNAKEMAKE} {APART} -- figures")
     assert {job["NodeList"] for job in slurm_jobs(printed)} == {"left", "right"}

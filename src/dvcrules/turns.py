@@ -4,6 +4,7 @@ A stage's command takes :func:`alone` from here, so this needs nothing that has 
 """
 
 import _thread
+import contextlib
 import os
 import sys
 import threading
@@ -55,15 +56,29 @@ def alone() -> None:
     folder = next((path for path in (here, *here.parents) if (path / ".dvc").is_dir()), None)
     if not stage or not folder:
         return
-    threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_without, args=(_above(),), daemon=True).start()
     take(
         folder / f".dvc/tmp/dvcrules/commands/{quote(stage, safe='')}.lock",
         lambda _: _say(f"{stage}: waiting for the end of a command that a killed DVC left at work"),
     )
 
 
-def _end_without(parent: int) -> None:
-    while os.getppid() == parent:
+def _above() -> tuple[int, ...]:
+    """The number of DVC's process, after that of a shell that stays in between; some become the command."""
+    parent = os.getppid()
+    try:
+        import psutil  # DVC brings it
+    except ImportError:
+        return (parent,)
+    with contextlib.suppress(psutil.Error):
+        shell = psutil.Process(parent)
+        if shell.cmdline()[-2:-1] == ["-c"]:
+            return parent, shell.ppid()
+    return (parent,)
+
+
+def _end_without(above: tuple[int, ...]) -> None:
+    while _above() == above:
         time.sleep(0.5)
     _thread.interrupt_main()
     time.sleep(GRACE)

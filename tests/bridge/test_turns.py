@@ -244,7 +244,9 @@ def test_a_terminated_job_takes_its_command_along(project, start):
     is_whole(project)
 
 
-def test_a_command_ends_with_its_dvc_and_never_runs_beside_itself(project, start):
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])  # dash stays beside the command, bash becomes it
+def test_a_command_ends_with_its_dvc_and_never_runs_beside_itself(project, start, shell):
+    project.environment["SHELL"] = shell  # which DVC runs commands in
     project.replace("dvc.yaml", "job.py one.txt", "job.py one.txt alone")
     project.write({"linger": ""})
     engine = start("dvc repro")

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from voluptuous import Invalid
 
 from dvcrules.errors import unreadable_ledger
 
@@ -25,6 +27,10 @@ def read_ledger(path: Path, yaml: YAML | None = None) -> dict[str, Any]:
         raise unreadable_ledger(path, "not valid YAML") from error
     if not isinstance(content, dict):
         raise unreadable_ledger(path, "empty")
+    try:
+        COMPILED_LOCKFILE_SCHEMA(content)
+    except Invalid as error:  # what is cut off may still be YAML
+        raise unreadable_ledger(path, "cut off, or none of DVC's") from error
     return content
 
 

@@ -136,7 +136,11 @@ def test_bytes_are_hashed_anew_whatever_dvc_remembers(copy):
     assert any("vae-z2.csv: not the file that was recorded" in problem for problem in check(copy).problems)
 
 
-@pytest.mark.parametrize("content", [b"", b"<<<<<<< HEAD\nschema: '2.0'\n", b"\xff\xfe", b"- 1\n"])
+# as a kill left it once: cut off, and still YAML
+TORN = b"schema: '2.0'\nstages:\n  figure1:\n    cmd: npvae figure1\n    deps:\n    - path:\n"
+
+
+@pytest.mark.parametrize("content", [b"", TORN, b"<<<<<<< HEAD\nschema: '2.0'\n", b"\xff\xfe", b"- 1\n"])
 def test_a_ledger_that_is_none_ends_in_a_cure(copy, content):
     (copy / "dvc.lock").write_bytes(content)
     with pytest.raises(NpvaeError, match=r"dvc\.lock.*`git checkout HEAD dvc\.lock`") as refused:

@@ -52,7 +52,7 @@ def rule(job: dict[str, str]) -> str:
     return job["Comment"].removeprefix("rule_").partition("_wildcards_")[0]
 
 
-def recorded(project) -> list[str]:
+def stages_of(project) -> list[str]:
     """The jobs in both ledgers."""
     studies = YAML(typ="safe").load(project.folder / "studies/dvc.lock")["stages"]
     return [*project.ledger(), *studies]
@@ -85,7 +85,7 @@ def test_all_of_it_runs_through_slurm_to_the_bits_of_a_local_run(by_slurm, done)
     assert project.ledger() == done.ledger()
     jobs = slurm_jobs(printed)
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    stages = Counter(name.partition("@")[0] for name in recorded(project))
+    stages = Counter(name.partition("@")[0] for name in stages_of(project))
     assert Counter(map(rule, jobs)) == stages
     assert "Nothing to be done" in project.run("snakemake --cores 1")
     assert "Data and pipelines are up to date." in project.run("dvc repro")
@@ -110,7 +110,7 @@ def test_logs_and_timings_are_where_the_rules_say(by_slurm):
     project, _, _ = by_slurm
     for folder, kind in (("logs", "log"), ("benchmarks", "tsv")):
         files = list((project.folder / "results" / folder).iterdir())
-        names = {f"{name.replace('@', '-')}.{kind}" for name in recorded(project)}
+        names = {f"{name.replace('@', '-')}.{kind}" for name in stages_of(project)}
         assert {file.name for file in files} == names
         assert all(file.read_text() for file in files)
 

@@ -16,6 +16,7 @@ from npvae.settings import Network
 ROOT = Path(__file__).parents[1]
 
 torch.set_num_threads(1)
+os.environ["DVC_NO_ANALYTICS"] = "true"  # a process more for each call of DVC, and a request to the internet
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 

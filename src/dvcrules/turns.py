@@ -71,9 +71,10 @@ def _above() -> tuple[int, ...]:
     except ImportError:
         return (parent,)
     with contextlib.suppress(psutil.Error):
-        shell = psutil.Process(parent)
-        if shell.cmdline()[-2:-1] == ["-c"]:
-            return parent, shell.ppid()
+        process = psutil.Process(parent)
+        line = process.cmdline()
+        if line[:1] == [os.environ.get("SHELL") or "/bin/sh"] and line[-2:-1] == ["-c"]:  # as DVC starts it
+            return parent, process.ppid()
     return (parent,)
 
 

@@ -261,3 +261,20 @@ def test_a_command_ends_with_its_dvc_and_never_runs_beside_itself(project, start
     assert successor.wait(60) == 0
     assert runs(project) == ["start", "interrupted", "start", "end"]
     is_whole(project)
+
+
+@pytest.mark.faults
+def test_a_command_outlives_what_started_its_dvc(project, start):
+    """A DVC that `python -c` started looks like a shell."""
+    project.environment["SHELL"] = "/bin/bash"  # which becomes the command
+    project.replace("dvc.yaml", "job.py one.txt", "job.py one.txt alone")
+    dvc = [sys.executable, "-c", "from dvc.cli import main; main(['repro'])"]
+    project.write({"starts.py": f"import subprocess; subprocess.run({dvc})"})
+    above = start("python starts.py")
+    wait_until(lambda: runs(project) == ["start"])
+    above.kill()
+    time.sleep(2)  # it looks every half second
+    go_on(project)
+    ledger = project.folder / "dvc.lock"
+    wait_until(lambda: ledger.exists() and "path: two.txt" in ledger.read_text())
+    assert runs(project) == ["start", "end"]

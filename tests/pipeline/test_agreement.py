@@ -94,15 +94,17 @@ def outputs() -> Iterator[tuple[str, bool]]:
     """The outputs of the small project, and whether git holds them rather than DVC."""
     values = small_params()
     items = {"model": values["models"], "z": values["z_dims"], "point": values["sweep"]["points"]}
+    filled = {"${z_dims[-1]}": values["z_dims"][-1], "${data.name}": values["data"]["name"]}
     for _, _, stage in stages():
         matrix = stage.get("matrix", {}).items()
         axes = {f"${{item.{key}}}": some if isinstance(some, list) else items[key] for key, some in matrix}
         for out in itertools.chain(*(stage.get(kind, []) for kind in ("outs", "metrics", "plots"))):
             [(pattern, options)] = out.items() if isinstance(out, dict) else [(out, {})]
             for item in itertools.product(*axes.values()):
-                name = pattern.replace("${z_dims[-1]}", str(values["z_dims"][-1]))
-                for key, value in zip(axes, item, strict=True):
+                name = pattern
+                for key, value in (*filled.items(), *zip(axes, item, strict=True)):
                     name = name.replace(key, str(value))
+                assert "$" not in name
                 yield name, not options.get("cache", True)
 
 

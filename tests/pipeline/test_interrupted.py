@@ -50,12 +50,9 @@ def project(new_project, tmp_path_factory):
     return project
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
-    ("model", "first", "second"),
-    [
-        ("npvae", "dvc", "snakemake"),
-        pytest.param("vae", "snakemake", "dvc", marks=pytest.mark.faults),
-    ],
+    ("model", "first", "second"), [("npvae", "dvc", "snakemake"), ("vae", "snakemake", "dvc")]
 )
 def test_a_killed_training_goes_on_through_the_other_door(project, model, first, second):
     kill_in_training(project, door(first, model), model)

@@ -63,6 +63,7 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
 
 def test_a_fresh_clone_plans_the_studies_that_the_claims_show_and_no_others(small):
     small.freeze_comparators(False)
+    small.edit({"sweep": {"points": []}})
     output = small.run("snakemake --dry-run")
     planned = set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE))
     assert planned == {*Pipeline(small.folder).default(), "all", "comparators", "advise_replicates"}

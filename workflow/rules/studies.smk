@@ -52,27 +52,28 @@ rule advise_replicates:
         repro("advise_replicates")
 
 
-rule sweep_point:
-    input:
-        inputs("sweep_point"),
-    output:
-        outputs("sweep_point"),
-    log:
-        log_of("sweep_point"),
-    benchmark:
-        timing_of("sweep_point")
-    shell:
-        repro("sweep_point")
+if config["sweep"]["points"]:  # DVC has no stage without a job
 
+    rule sweep_point:
+        input:
+            inputs("sweep_point"),
+        output:
+            outputs("sweep_point"),
+        log:
+            log_of("sweep_point"),
+        benchmark:
+            timing_of("sweep_point")
+        shell:
+            repro("sweep_point")
 
-rule sweep:
-    input:
-        inputs("sweep"),
-    output:
-        outputs("sweep"),
-    log:
-        log_of("sweep"),
-    benchmark:
-        timing_of("sweep")
-    shell:
-        repro("sweep")
+    rule sweep:
+        input:
+            inputs("sweep"),
+        output:
+            outputs("sweep"),
+        log:
+            log_of("sweep"),
+        benchmark:
+            timing_of("sweep")
+        shell:
+            repro("sweep")

@@ -124,4 +124,20 @@ def test_dvcs_plots_need_no_network(project, browse) -> None:
     )
     tab.wait_for_function(f"() => document.querySelectorAll('.vega-embed canvas').length == {tables + 1}")
     assert tab.locator("#missing").is_hidden()
+    assert tab.locator("#absent").is_hidden()
     assert drawn(tab.locator("img").first)
+
+
+@pytest.mark.faults
+def test_a_table_that_is_nowhere_is_no_empty_chart(project, browse, tmp_path) -> None:
+    copy = duplicate(project, tmp_path / "copy")
+    gone = [*copy.folder.glob("results/history/*.csv")]
+    tables = [*copy.folder.glob("results/measures/*.csv")]
+    for table in gone:
+        table.unlink()
+    copy.run("rm -r .dvc/cache && make plots")
+    tab = browse(copy.folder / "dvc_plots/index.html")
+    drawn = len(tables) + 1  # the comparators' table
+    tab.wait_for_function(f"() => document.querySelectorAll('.vega-embed canvas').length == {drawn}")
+    assert tab.locator(".vega-embed").count() == drawn
+    assert f"{len(gone)} of {drawn + len(gone)} tables" in tab.inner_text("#absent")

@@ -14,6 +14,9 @@ from tests.pipeline.project import duplicate
 
 CHANGE = {"train": {"learning_rate": 0.002}}
 STUDIES = ("sweep_point", "sweep")  # which no door runs unless asked
+IN_NO_CACHE = {"claims", "figure_data", "figure1"} | {
+    f"figure{n}{kind}" for n in (2, 3, 4) for kind in ("", "_advised")
+}
 EPOCH = re.compile("epoch/s|s/epoch")
 
 
@@ -148,7 +151,7 @@ def test_a_hundred_kills(smallest, undisturbed, tmp_path, request, part):
 
 
 @pytest.mark.faults
-def test_engines_beside_each_other_run_each_job_once(smallest, undisturbed, tmp_path):
+def test_engines_beside_each_other_train_and_measure_once(smallest, undisturbed, tmp_path):
     project = smallest(tmp_path / "project")
     commands = [MENDING[1], *MENDING]
     with (tmp_path / "log").open("w+") as log:
@@ -157,5 +160,7 @@ def test_engines_beside_each_other_run_each_job_once(smallest, undisturbed, tmp_
         log.seek(0)
         output = log.read()
     assert codes == [0, 0, 0], output[-4000:]
-    assert set(Counter(re.findall(r"Running stage '(.*?)':", output)).values()) == {1}
+    runs = Counter(re.findall(r"Running stage '(.*?)':", output))
+    # what others record after its start, a DVC restores from its cache or else makes again
+    assert {name for name, times in runs.items() if times > 1} <= IN_NO_CACHE
     is_as(project, undisturbed)

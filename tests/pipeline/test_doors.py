@@ -148,7 +148,8 @@ def test_a_queued_experiment_records_the_code_that_ran(project):
     assert "the queued code" in project.run("dvc queue logs queued")
     project.run("dvc exp apply queued")
     assert "the queued code" in (project.folder / "src/npvae/figures/figure1.py").read_text()
-    nothing_to_do(project)
+    assert "Data and pipelines are up to date." in project.run("dvc repro figure1")
+    assert planned(project) == {"figure_data", "claims_page", "evidence"} | FIGURES - {"figure1"}
 
 
 def test_files_of_someone_elses_are_neither_read_nor_recorded_nor_removed(project):

@@ -3,10 +3,11 @@
 import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from npvae.errors import NpvaeError
-from npvae.files import reading, write_atomically
+from npvae.files import read_arrays, reading, write_atomically
 
 
 @pytest.mark.parametrize("content", ["text", b"bytes", ""])
@@ -66,3 +67,20 @@ def test_whatever_a_library_says_of_a_broken_file_is_a_sentence(raised: Exceptio
 def test_what_is_no_fault_of_the_file_stays_what_it_is(raised: BaseException) -> None:
     with pytest.raises(type(raised)), reading("t.csv", "a table"):
         raise raised
+
+
+def test_a_flipped_bit_in_an_archive_of_arrays_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+    """Some of these bits let the stream go on after the array is full, which NumPy takes for whole."""
+    array = (np.random.default_rng(0).normal(size=(784, 16)) * 9).astype("int8")
+    path = tmp_path / "arrays.npz"
+    np.savez_compressed(path, array=array)
+    whole, refused = path.read_bytes(), 0
+    for bit in range(1000, 2000):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert np.array_equal(read_arrays(path)["array"], array)
+        except NpvaeError as error:
+            refused += str(path) in str(error)
+    assert refused > 900

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from npvae.cli import claims, explorer, export, figures
+from npvae.cli import claims, explorer, export, figures, summary
 from npvae.errors import NpvaeError
 
 PARAMS, OUT = Path("params.yaml"), Path("out")
@@ -40,6 +40,7 @@ COMMANDS: dict[str, Callable[[Path], None]] = {
         OUT / "claims.json",
         PARAMS,
     ),
+    "summary": lambda _: summary.summary(Path("results/metrics/vae-z2.json"), OUT / "s.json"),
     "evidence": lambda _: claims.evidence(Path("results/claims.json"), DRAWN),
     "explorer": lambda mnist: explorer.explorer(
         "results/explorer/{model}-z{z}.npz", mnist, OUT / "x.html", PARAMS
@@ -63,6 +64,7 @@ READ = [
     ("claims", "results/metrics/real.json"),
     ("claims", "results/metrics/classifier.json"),
     ("claims", "results/comparators.csv"),
+    ("summary", "results/metrics/vae-z2.json"),
     ("evidence", "results/claims.json"),
     ("explorer", "results/explorer/npvae-z2.npz"),
 ]

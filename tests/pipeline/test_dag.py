@@ -56,9 +56,9 @@ def test_both_engines_have_the_same_jobs_and_edges(small, z_dims):
         assert jobs == {stage.name for stage in graph}
         assert edges == {(producer.name, stage.name) for stage, producer in graph.edges}
     # data, classifier, real, two of generate; train, replicate of two models, advise, advise_replicates, and
-    # embed, interpolate, measure, explorer_part of three; figures and their data, claims, their page,
-    # evidence, explorer; comparators, vampprior, gplvm, two points, sweep
-    assert len(jobs) == 5 + (2 * 2 + 2 + 4 * 3) * len(z_dims) + 12 + 6
+    # embed, interpolate, measure, summary, explorer_part of three; figures and their data, claims, their
+    # page, evidence, explorer; comparators, vampprior, gplvm, two points, sweep
+    assert len(jobs) == 5 + (2 * 2 + 2 + 5 * 3) * len(z_dims) + 12 + 6
 
 
 def test_a_fresh_clone_plans_the_studies_that_the_claims_show_and_no_others(small):

@@ -9,6 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ADVISED = {f"figure{n}_advised" for n in (2, 3, 4)}
@@ -62,6 +63,7 @@ def test_the_rest_redoes_none_of_it_and_leaves_the_ledger_of_one_process(done, s
         "classifier",
         "real",
         "measure",
+        "summary",
         "claims",
         "claims_page",
         "evidence",
@@ -84,9 +86,22 @@ def test_what_dvc_puts_back_sets_off_no_job(project):
     nothing_to_do(project)
 
 
-def test_metrics_are_readable_by_dvc(project):
-    shown = project.run("dvc metrics show --json")
-    assert shown.count("negative_elbo") == 3  # models: the means
+def test_dvc_shows_a_few_means_of_each_model_on_one_screen(project):
+    shown = project.run("dvc metrics show")
+    assert max(map(len, shown.splitlines())) < 130
+    [data] = json.loads(project.run("dvc metrics show --json")).values()
+    files = data["data"]
+    assert set(files) == {f"results/summary/{model}-z2.json" for model in ("vae", "npvae", "advised")}
+    for name, file in files.items():
+        table = pd.read_csv(project.folder / name.replace("summary", "measures").replace("json", "csv"))
+        means = table.groupby("measure")["value"].mean()
+        assert len(file["data"]) >= 4
+        for measure, value in file["data"].items():
+            assert value == pytest.approx(means.get(measure, means.get(f"{measure}_loo")), rel=1e-12)
+
+
+def test_all_that_is_measured_is_a_plot_to_dvc_which_warns_of_none(project):
+    assert "failed" not in project.run("dvc plots show results/metrics results/measures")
 
 
 def test_what_matters_to_nothing_sets_off_nothing(project):

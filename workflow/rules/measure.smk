@@ -35,3 +35,16 @@ rule measure:
         timing_of("measure")
     shell:
         repro("measure")
+
+
+rule summary:
+    input:
+        inputs("summary"),
+    output:
+        outputs("summary"),
+    log:
+        log_of("summary"),
+    benchmark:
+        timing_of("summary")
+    shell:
+        repro("summary")

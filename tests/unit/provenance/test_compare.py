@@ -31,8 +31,9 @@ def results(tmp_path: Path) -> Path:
     draw(folder / "figures/data/figure2.png")  # data, not a figure
     claims = [{"claim": "Samples", "verdict": "supported", "conditions": [{"rule": "nearer", "holds": True}]}]
     (folder / "claims.json").write_text(json.dumps({"origin": ["here"], "claims": claims}))
-    (folder / "metrics").mkdir()
-    (folder / "metrics/vae-z2.json").write_text(json.dumps({"mean": {"kl": 10.0, "r2": 0.5}}))
+    for part in ("metrics", "summary"):
+        (folder / part).mkdir()
+        (folder / part / "vae-z2.json").write_text(json.dumps({"mean": {"kl": 10.0, "r2": 0.5}}))
     return folder
 
 
@@ -75,7 +76,8 @@ def test_other_sizes_and_missing_figures_differ(results, other) -> None:
 
 
 def test_numbers_and_verdicts_move(results, other) -> None:
-    (other / "metrics/vae-z2.json").write_text(json.dumps({"mean": {"kl": 11.0, "r2": 0.9, "new": 1}}))
+    for part in ("metrics", "summary"):  # of which the second repeats some of the first
+        (other / part / "vae-z2.json").write_text(json.dumps({"mean": {"kl": 11.0, "r2": 0.9, "new": 1}}))
     text = (other / "claims.json").read_text()
     (other / "claims.json").write_text(
         text.replace('"supported"', '"not supported"').replace("true", "false")

@@ -22,9 +22,11 @@ def _drawable(paths: list[Path]) -> list[Path]:
     return paths
 
 
-Model = Annotated[ModelName, typer.Option(help="The plain or the nonparametric VAE.")]
+Model = Annotated[
+    ModelName, typer.Option(help="vae (plain), npvae (nonparametric) or advised (X fitted afterwards).")
+]
 ZDim = Annotated[int, typer.Option(min=1, help="Dimension of Z.")]
-Mnist = Annotated[Path, typer.Option(help="Folder of MNIST's four idx files.")]
+Mnist = Annotated[Path, typer.Option(help="Folder of the data set's four idx files.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Drawings = Annotated[
     list[Path],

@@ -43,13 +43,10 @@ def prune(
     Without it, a stage that depends on a folder would see files of Z dimensions that nobody asks for now.
     What the ledger doesn't know, or what was changed since, is left.
     """
-    from dvcrules.errors import BridgeError
     from dvcrules.prune import prune
 
-    try:
+    with _of_the_project():
         pruned = prune(Path.cwd(), definition)
-    except BridgeError as error:
-        raise NpvaeError(str(error)) from error
     for path in pruned.removed:
         print(f"prune: removed {path}", file=sys.stderr)
     for path in pruned.left:
@@ -62,14 +59,10 @@ def check() -> None:
     Needs neither DVC's cache nor the checkpoints: dvc.lock is compared with the tree. Results of studies that
     were made before a change are named, and are no error.
     """
-    from dvcrules.errors import BridgeError, one_sentence
     from npvae.provenance.check import check
 
-    try:
-        with one_sentence():
-            problems, older = check(Path.cwd())
-    except BridgeError as error:
-        raise NpvaeError(str(error)) from error
+    with _of_the_project():
+        problems, older = check(Path.cwd())
     for study in sorted({line.partition(":")[0] for line in older}):
         print(f"check: older than this tree, as no default run makes it: {study}", file=sys.stderr)
     for problem in problems:
@@ -111,11 +104,14 @@ def docs(
     files: Annotated[list[Path], typer.Argument(help="Documents that quote results (Markdown).")],
 ) -> None:
     """Fill the numbers that documents quote from the results."""
-    from npvae.files import write_atomically
+    from npvae.files import reading, write_atomically
     from npvae.provenance.quotes import filled
 
+    root = _root()
     for file in files:
-        write_atomically(file, filled(file.read_text(), Path.cwd()))
+        with reading(file, "a document"):
+            text = file.read_text()
+        write_atomically(file, filled(text, root))
 
 
 def trace(file: Annotated[Path, typer.Argument(help="A result: a figure, a table, a checkpoint.")]) -> None:
@@ -127,13 +123,14 @@ def trace(file: Annotated[Path, typer.Argument(help="A result: a figure, a table
 
     from npvae.provenance.trace import trace
 
-    root = Path.cwd()
-    path = file.resolve()
+    root, path = _root(), file.resolve()
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(file)
     console = Console()
     if not console.is_terminal:
         console.width = 10_000  # a tree is cut off at the width, and a file has none
-    console.print(trace(root, name))
+    with _of_the_project():
+        tree = trace(root, name)
+    console.print(tree)
 
 
 def verify(
@@ -150,17 +147,18 @@ def verify(
     from npvae.provenance.ledger import Ledger
     from npvae.provenance.verify import broken_links, remade
 
-    root = Path.cwd()
-    if rerun is None:
-        if first := next(broken_links(root), None):
-            raise NpvaeError(first)
-        print("verify: every link holds, from the data to the figures")
-        return
-    job = Ledger(root).jobs.get(rerun)
-    if job is None:
-        raise NpvaeError(f"{rerun}: no such job in the ledger; `dvc stage list` names them")
-    if differences := list(remade(root, job)):
-        raise NpvaeError("; ".join(differences))
+    root = _root()
+    with _of_the_project():
+        if rerun is None:
+            if first := next(broken_links(root), None):
+                raise NpvaeError(first)
+            print("verify: every link holds, from the data to the figures")
+            return
+        job = Ledger(root).jobs.get(rerun)
+        if job is None:
+            raise NpvaeError(f"{rerun}: no such job in the ledger; `dvc stage list` names them")
+        if differences := list(remade(root, job)):
+            raise NpvaeError("; ".join(differences))
     print(f"verify: {rerun}, made again, gives the same")
 
 
@@ -173,7 +171,29 @@ def crate(
     """
     from npvae.provenance.crate import write_crate
 
-    write_crate(Path.cwd(), output)
+    with _of_the_project():
+        write_crate(_root(), output)
+
+
+def _root() -> Path:
+    """The project that the working directory lies in."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file():
+            return folder
+    raise NpvaeError(f"{here}: no dvc.yaml here, nor in a folder above; run it in the project's folder")
+
+
+@contextmanager
+def _of_the_project() -> Iterator[None]:
+    """What DVC or the bridge finds wrong with the project, in one sentence."""
+    from dvcrules.errors import BridgeError, one_sentence
+
+    try:
+        with one_sentence():
+            yield
+    except BridgeError as error:
+        raise NpvaeError(str(error)) from error
 
 
 @contextmanager

@@ -6,19 +6,20 @@ images, source code) has an identifier of path and md5 sum, so that the chain ne
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ruamel.yaml import YAML
 
-from dvcrules.pipeline import DEFAULT
+from dvcrules.ledger import LEDGER
+from dvcrules.pipeline import Pipeline
 from npvae.data.sources import PUBLISHED, TITLES
 from npvae.errors import NpvaeError
+from npvae.files import reading
+from npvae.provenance.history import kept_by_git, last_change
 from npvae.provenance.ledger import Job, Ledger
 from npvae.provenance.trace import recorded_machines
-from npvae.provenance.verify import kept_by_git
 
 if TYPE_CHECKING:
     from rocrate.model.entity import Entity
@@ -40,15 +41,22 @@ _PROFILES = {
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
-_HOMES = {
-    "mnist": "http://yann.lecun.com/exdb/mnist/",
-    "fashion-mnist": "https://github.com/zalandoresearch/fashion-mnist",
-    "kmnist": "http://codh.rois.ac.jp/kmnist/",
-}
-_LICENCES = {  # and who says so
-    "mnist": ("CC-BY-SA-3.0", "https://www.tensorflow.org/api_docs/python/tf/keras/datasets/mnist/load_data"),
-    "fashion-mnist": ("MIT", "https://github.com/zalandoresearch/fashion-mnist/blob/master/LICENSE"),
-    "kmnist": ("CC-BY-SA-4.0", "https://github.com/rois-codh/kmnist"),
+_CATALOGUE = {  # home, licence, and who says so
+    "mnist": (
+        "http://yann.lecun.com/exdb/mnist/",
+        "CC-BY-SA-3.0",
+        "https://www.tensorflow.org/api_docs/python/tf/keras/datasets/mnist/load_data",
+    ),
+    "fashion-mnist": (
+        "https://github.com/zalandoresearch/fashion-mnist",
+        "MIT",
+        "https://github.com/zalandoresearch/fashion-mnist/blob/master/LICENSE",
+    ),
+    "kmnist": (
+        "http://codh.rois.ac.jp/kmnist/",
+        "CC-BY-SA-4.0",
+        "https://github.com/rois-codh/kmnist",
+    ),
 }
 _FORMATS = {
     ".csv": "text/csv",
@@ -69,7 +77,9 @@ def write_crate(root: Path, folder: Path) -> None:
         folder: for the crate; must not exist.
 
     Raises:
-        NpvaeError: ``folder`` exists, rocrate is not installed, or a result is not what its record says.
+        NpvaeError: ``folder`` exists, rocrate is not installed, there is no git history, or a result is not
+            what its record says.
+        BridgeError: a dvc.yaml or ledger can't be read.
     """
     if folder.exists():
         raise NpvaeError(f"{folder}: is there already; remove it, or name another folder")
@@ -77,6 +87,7 @@ def write_crate(root: Path, folder: Path) -> None:
         from rocrate.rocrate import ROCrate
     except ImportError:
         raise NpvaeError("rocrate is not installed; `pip install rocrate` installs it") from None
+    Pipeline(root)  # of files that DVC can read, or it raises
     _Run(root, ROCrate(version="1.1")).crate.write(folder)
 
 
@@ -107,14 +118,13 @@ class _Run:
         return self.crate.get(identifier) or self.crate.add(entity)
 
     def _describe(self) -> None:
-        cited = YAML(typ="safe").load(self.root / "CITATION.cff")
+        with reading(self.root / "CITATION.cff", "a citation"):
+            cited = YAML(typ="safe").load(self.root / "CITATION.cff")
         paper, whole = cited["preferred-citation"], self.crate.root_dataset
-        when = ["git", "log", "-1", "--format=%cI", "--", DEFAULT.replace("yaml", "lock")]
-        done = subprocess.run(when, cwd=self.root, check=True, capture_output=True, text=True)
         self.authors = self._people(cited["authors"])
         whole["name"] = cited["title"]
         whole["description"] = "Figures, metrics and tables, and the run behind them, down to the images."
-        whole["datePublished"] = done.stdout.strip()  # of the ledger
+        whole["datePublished"] = last_change(self.root, LEDGER)
         whole["author"] = self.authors
         whole["license"] = self._licence(cited["license"], "see LICENSE")
         whole["citation"] = self._add(
@@ -163,8 +173,8 @@ class _Run:
             name = PurePosixPath(path).parent.name
             if PurePosixPath(path).name in PUBLISHED.get(name, ()):
                 words = "accepted only with the published md5 sums, whichever mirror gave the files"
-                licence, source = _LICENCES[name]
-                about = {"name": TITLES[name], "url": _HOMES[name], "description": words}
+                home, licence, source = _CATALOGUE[name]
+                about = {"name": TITLES[name], "url": home, "description": words}
                 about["license"] = self._licence(licence, f"stated by {source}")
                 files.append(self._file(path, md5))
                 self._add(f"#{name}", "Dataset", **about).append_to("hasPart", files[-1])

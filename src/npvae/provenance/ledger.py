@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from dvcrules.errors import unreadable_ledger
+from dvcrules.ledger import read_ledger
 from dvcrules.pipeline import DEFAULT
 
 STUDIES = "studies/dvc.yaml"  # what runs only when asked for by name
@@ -69,16 +69,16 @@ class Ledger:
 
 
 def _jobs(root: Path, definition: str) -> Iterator[Job]:
-    file = (root / definition).with_suffix(".lock")
-    if not file.exists():
-        return
-    for name, record in (YAML(typ="safe").load(file)["stages"] or {}).items():
+    path = (root / definition).with_suffix(".lock")
+    for name, record in (read_ledger(path).get("stages") or {}).items():
         command = record["cmd"]
+        try:
+            deps, outs = (
+                {file["path"]: file["md5"] for file in record.get(kind, [])} for kind in ("deps", "outs")
+            )
+        except KeyError:
+            raise unreadable_ledger(path, f"cut off at {name}") from None
+        params = {key: value for values in record.get("params", {}).values() for key, value in values.items()}
         yield Job(
-            name,
-            definition,
-            (command,) if isinstance(command, str) else tuple(command),
-            {key: value for values in record.get("params", {}).values() for key, value in values.items()},
-            {dep["path"]: dep["md5"] for dep in record.get("deps", [])},
-            {out["path"]: out["md5"] for out in record.get("outs", [])},
+            name, definition, (command,) if isinstance(command, str) else tuple(command), params, deps, outs
         )

@@ -19,6 +19,7 @@ from dvcrules.pipeline import DEFAULT, Pipeline
 from npvae.errors import NpvaeError
 from npvae.provenance.check import check
 from npvae.provenance.compare import TOLERANCE
+from npvae.provenance.history import kept_by_git
 from npvae.provenance.ledger import Job, Ledger
 
 _CLOSE = 1e-6  # relative: how far another machine's arithmetic may move a number
@@ -78,12 +79,6 @@ def remade(root: Path, job: Job) -> Iterator[str]:
         for path in job.outs:
             if reason := _difference(root / path, copy / path):
                 yield f"{job.name}: {path}: made again, {reason}"
-
-
-def kept_by_git(root: Path) -> set[str]:
-    """The files of git's that are here."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True)
-    return {path for path in listed.stdout.split("\0") if path and (root / path).is_file()}
 
 
 def _inputs(job: Job, ledger: Ledger) -> set[str]:

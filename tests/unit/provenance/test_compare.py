@@ -76,7 +76,8 @@ def test_other_sizes_and_missing_figures_differ(results, other) -> None:
 
 
 def test_numbers_and_verdicts_move(results, other) -> None:
-    for part in ("metrics", "summary"):  # of which the second repeats some of the first
+    for part in ("metrics", "summary", "crate/results"):  # of which the first has it all
+        (other / part).mkdir(parents=True, exist_ok=True)
         (other / part / "vae-z2.json").write_text(json.dumps({"mean": {"kl": 11.0, "r2": 0.9, "new": 1}}))
     text = (other / "claims.json").read_text()
     (other / "claims.json").write_text(

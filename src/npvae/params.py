@@ -278,16 +278,17 @@ def _names_a_value(settings: type[BaseModel], key: str) -> bool:
 
 def _validated(raw: Any, origin: object) -> Params:
     missing = _left_out(Params, raw)
-    problems = [f"{key}: Field required" for key in missing]
+    problems = [f"{key}: missing" for key in missing]
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
         for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"])
+            key = " ".join(".".join(str(part) for part in problem["loc"]).split())  # messages are of one line
             if key in missing or (missing and not key):
                 continue  # named already; and what compares keys would take a missing one's default
             message = "unknown parameter" if problem["type"] == "extra_forbidden" else problem["msg"]
-            message = message.removeprefix("Value error, ")
+            message = message.removeprefix("Value error, ").replace("Input should be", "must be")
+            message = message.replace("a valid tuple", "a list").replace("Field required", "missing")
             if key and problem["type"] not in {"extra_forbidden", "missing"}:
                 message += f" (got {_BRIEFLY.repr(problem['input'])})"
             problems.append(f"{key}: {message}" if key else message)

@@ -194,18 +194,18 @@ def test_a_wrong_value_is_refused_by_file_and_key(
 def test_a_key_that_is_left_out_is_missing_although_the_settings_have_a_default(
     edited: Callable[..., Path], key: str
 ) -> None:
-    assert refusal(edited(**{key.replace(".", "__"): MISSING})) == f"{key}: Field required"
+    assert refusal(edited(**{key.replace(".", "__"): MISSING})) == f"{key}: missing"
 
 
 @pytest.mark.parametrize("section", [name for name, value in COMMITTED.items() if isinstance(value, dict)])
 def test_a_section_that_is_left_out_is_missing(edited: Callable[..., Path], section: str) -> None:
-    assert refusal(edited(**{section: MISSING})) == f"{section}: Field required"
+    assert refusal(edited(**{section: MISSING})) == f"{section}: missing"
 
 
 def test_every_key_that_is_left_out_is_named(edited: Callable[..., Path]) -> None:
     message = refusal(edited(train__epochs=MISSING, measure__seed=MISSING, sweep__points=MISSING))
     assert set(message.split("; ")) == {
-        f"{key}: Field required" for key in ("train.epochs", "measure.seed", "sweep.points")
+        f"{key}: missing" for key in ("train.epochs", "measure.seed", "sweep.points")
     }
 
 
@@ -215,7 +215,7 @@ def test_a_key_that_is_left_out_is_named_rather_than_what_its_default_would_clas
     message = refusal(
         edited(data__train_images=100, train__batch_size=MISSING, predict__reference_images=100)
     )
-    assert message == "train.batch_size: Field required"
+    assert message == "train.batch_size: missing"
 
 
 def test_a_message_says_what_was_given(edited: Callable[..., Path]) -> None:
@@ -420,9 +420,9 @@ def test_a_point_of_the_sweep_is_a_z_and_a_change(
         ("z20-train.epochs.more=1", "there is no parameter train.epochs.more"),
         ("z20-predict.length_scale=learned", "there is no parameter predict.length_scale"),
         ("z20-data.name=kmnist", "a point changes one of network, train, npvae, predict"),
-        ("z20-train.epochs=many", "z20-train.epochs=many: Input should be a valid integer"),
-        ("z20-npvae.match_weight=-1", "z20-npvae.match_weight=-1: Input should be greater"),
-        ("z20-npvae.match_gradient=none", "Input should be 'all', 'own' or 'x'"),
+        ("z20-train.epochs=many", "z20-train.epochs=many: must be a valid integer"),
+        ("z20-npvae.match_weight=-1", "z20-npvae.match_weight=-1: must be greater"),
+        ("z20-npvae.match_gradient=none", "must be 'all', 'own' or 'x'"),
     ],
 )
 def test_a_wrong_point_of_the_sweep_is_refused_in_a_sentence(

@@ -16,7 +16,9 @@ def data(
         Path | None,
         typer.Option(
             help="A folder to take them from, not the net (of MNIST also NPVAE_MNIST_DIR); of your own, "
-            "an .npz file or a folder of idx files."
+            "an .npz file with train_images, test_images, train_labels and test_labels, or a folder of such "
+            ".npy files, of idx files, or of pictures in train/ and test/, in folders by label. "
+            "Labels may be left out."
         ),
     ] = None,
     params: Annotated[
@@ -40,6 +42,9 @@ def data(
     rows, columns = own.image_shape
     images = f"{own.train_images} training and {own.test_images} test images of {rows} x {columns}"
     print(f"{name}: {images}, from {source or f'{output}, where they were'}", file=sys.stderr)
+    if own.label_names:
+        numbered = ", ".join(f"{label} {name}" for label, name in enumerate(own.label_names))
+        print(f"{name}: labels are {numbered}", file=sys.stderr)
     if not own.labelled:
         print(
             f"{name}: there are no labels, or all training images have the same one: "

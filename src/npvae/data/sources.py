@@ -221,9 +221,18 @@ def fetch(destination: Path, source: Path | None = None, name: str = "mnist") ->
 
 @contextmanager
 def scratch(destination: Path) -> Iterator[Path]:
-    """A folder beside the destination's files, so that the final renames are atomic."""
+    """A folder beside the destination's files, so that the final renames are atomic.
+
+    A destination that had to be made, and stays empty, is removed again.
+    """
+    there = destination.exists()
     destination.mkdir(parents=True, exist_ok=True)
     for left_over in destination.glob(".fetch-*"):  # of a process that was killed
         shutil.rmtree(left_over, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=destination, prefix=".fetch-") as scratch:
-        yield Path(scratch)
+    try:
+        with tempfile.TemporaryDirectory(dir=destination, prefix=".fetch-") as scratch:
+            yield Path(scratch)
+    finally:
+        if not there:
+            with suppress(OSError):  # it holds something now
+                destination.rmdir()

@@ -114,6 +114,17 @@ def test_each_figure_opens_by_itself_with_its_caption_behind_the_i(tab) -> None:
     assert "the 200 test images" in tab.inner_text("nav")
 
 
+def test_on_a_phone_the_menu_covers_nothing(tab) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    assert tab.locator(".prose").bounding_box()["width"] > 350
+    opened(tab, "Claims", "verdicts")
+    menu, page = (tab.locator(name).first.bounding_box() for name in ("nav", "iframe"))
+    assert menu["y"] + menu["height"] <= page["y"]
+    assert page["width"] > 350
+    tab.locator("nav h1 a").click()  # the menu's own cross
+    tab.wait_for_function("() => document.querySelector('iframe').getBoundingClientRect().top < 50")
+
+
 def test_dvcs_plots_need_no_network(project, browse) -> None:
     said = project.run("make plots")
     assert "failed to load" not in said

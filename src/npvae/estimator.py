@@ -4,6 +4,8 @@ Thin over what the stages call: :func:`npvae.training.seeds.fit_seeds` and :mod:
 """
 
 import json
+import math
+import re
 import warnings
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -34,6 +36,7 @@ from npvae.training.seeds import fit_seeds
 
 Group = TypeVar("Group", bound=Settings)
 _METADATA = "npvae_estimator"
+_SECTION = re.compile(r"\b(network|train|npvae)\.(?=[a-z_]+\b)")  # of params.yaml
 _FAR = 10  # length scales from the nearest training image
 
 
@@ -42,7 +45,8 @@ class NPVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Images are arrays ``[N, pixels]`` or ``[N, rows, columns]``, uint8, bool, or floats in [0, 1]; all that
     methods return has the form of those that it was fitted on, float32 in [0, 1]. The defaults are the
-    paper's, for 784 pixels.
+    paper's, for 784 pixels. X fitted afterwards to a plain VAE, the pipeline's advised setting, is
+    :func:`npvae.fitting.afterwards.fit_x`.
 
     Args:
         z_dim: Dz, the dimension of Z.
@@ -50,23 +54,25 @@ class NPVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         seed: of weights, order, drop-out and noise; the same seed gives the same model on a machine.
         reference_images: how many training images z~ sums over, drawn at random; all unless given.
         verbose: show a bar while fitting.
-        hidden_units: see :class:`npvae.settings.Network`.
-        activations: see there.
-        initialisation: see there.
-        dropout: see there.
-        epochs: see :class:`npvae.settings.Training`.
-        batch_size: see there; no more than there are images is used.
-        learning_rate: see there.
-        precision: see there.
-        drop_last: see there.
-        divergence: see :class:`npvae.settings.Objective`.
-        match_weight: see there. The reconstruction's share of the loss grows with the pixels and the match's
-            does not: with fewer pixels, take about pixels / 784 (0.1 for 8 x 8).
-        match_gradient: see there.
-        initial_length_scale: see there.
-        kernel_variance: see there.
-        kernel_noise: see there.
-        x_dropout: see there.
+        hidden_units: width of each of the two hidden layers.
+        activations: of the hidden layers: ``elu-tanh``, ``tanh`` or ``relu``.
+        initialisation: of the weights: ``he-normal`` or ``glorot-normal``.
+        dropout: probability of dropping a hidden unit, in training only.
+        epochs: passes through the images.
+        batch_size: also the size of the kernel's neighbourhood; no more than there are images is used.
+        learning_rate: Adam's.
+        precision: of the networks' products: ``float32``, ``bfloat16``, or what the device is fast in
+            (``auto``).
+        drop_last: leave out an epoch's last, ragged batch.
+        divergence: that the match minimises: ``means`` (Eq. 5), ``predictive`` (Eqs. 2 and 3) or ``joint``
+            (Eq. 1).
+        match_weight: of the matching term. The reconstruction's share of the loss grows with the pixels and
+            the match's does not: with fewer pixels, take about pixels / 784 (0.1 for 8 x 8).
+        match_gradient: what the match's gradient reaches: ``all``, an image's ``own`` E[z], or ``x`` alone.
+        initial_length_scale: l of Eq. 6 before training.
+        kernel_variance: of the process before training; ``means`` has none.
+        kernel_noise: the variance of its noise before training; ``means`` has none.
+        x_dropout: the X encoder's; the other networks' unless given. :mod:`npvae.settings` says more of all.
 
     Attributes:
         model_: the trained networks.
@@ -143,8 +149,8 @@ class NPVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             seed = int(self.seed)
             with tqdm(total=recipe.train.epochs, unit="epoch", disable=not self.verbose) as bar:
                 models, history = fit_seeds(recipe, [seed], images, on_epoch=lambda _: bar.update() and None)
-        except NpvaeError as error:
-            raise ValueError(str(error)) from error
+        except NpvaeError as error:  # which speaks of params.yaml
+            raise ValueError(_SECTION.sub("", str(error))) from error
         count = self.reference_images or len(images)
         reference = random_subset(len(images), count, seed=0).to(device)
         space = space_of(models[seed], images, reference)
@@ -182,8 +188,12 @@ class NPVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Args:
             n_samples: how many.
             seed: of the draw; the model's own unless given.
+
+        Raises:
+            ValueError: ``n_samples`` is less than 1.
         """
         check_is_fitted(self)
+        _require_one(n_samples=n_samples)
         return self._as_images(self.space_.samples(n_samples, seed=self.seed if seed is None else seed))
 
     def interpolate(self, start: Any, end: Any, steps: int = 10) -> np.ndarray:
@@ -193,8 +203,14 @@ class NPVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             start: an image of the form that the model was fitted on.
             end: another.
             steps: how many.
+
+        Raises:
+            ValueError: the images are of different shapes, or ``steps`` is less than 1; see also the class.
         """
         check_is_fitted(self)
+        _require_one(steps=steps)
+        if np.shape(start) != np.shape(end):
+            raise ValueError(f"start is of shape {list(np.shape(start))}, and end of {list(np.shape(end))}")
         points = self.space_.points(self._images(np.stack([start, end])))
         line = next(iter(self.space_.paths.values()))
         return self._as_images(self.space_.decode(line(points[:1], points[1:], steps)[0]))
@@ -294,8 +310,8 @@ class NPVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         try:
             if self.model not in ("npvae", "vae"):
                 raise ValueError(f"model: {self.model!r} is neither npvae nor vae")
-            if self.reference_images is not None and self.reference_images < 1:
-                raise ValueError(f"reference_images: {self.reference_images} is less than 1")
+            if self.reference_images is not None:
+                _require_one(reference_images=self.reference_images)
             training = self._group(Training)
             return Recipe(
                 model=self.model,
@@ -324,13 +340,20 @@ class NPVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Images flat ``[N, pixels]``, checked, and the shape of one as it was given."""
         if isinstance(X, Tensor):
             X = X.numpy(force=True)
+        elif isinstance(X, list | tuple):
+            X = np.asarray(X)
+        if getattr(X, "ndim", 0) > 3:
+            raise ValueError(
+                f"images of shape {list(X.shape[1:])}, and not [pixels] or [rows, columns]; of colours, "
+                "X.mean(axis=-1) makes grey values"
+            )
         shape = tuple(X.shape[1:]) if getattr(X, "ndim", 0) == 3 else None
         if shape:
             if not reset and len(self.image_shape_) == 2 and shape != self.image_shape_:
                 raise ValueError(
                     f"images of shape {list(shape)}, and the model was fitted on {list(self.image_shape_)}"
                 )
-            X = np.asarray(X).reshape(len(X), -1)
+            X = np.asarray(X).reshape(len(X), math.prod(shape))
         flat = validate_data(self, X, reset=reset, ensure_min_samples=2 if reset else 1)
         self._require_grey(flat)
         return flat, shape or flat.shape[1:]
@@ -365,6 +388,12 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 def _array(tensor: Tensor) -> np.ndarray:
     return tensor.numpy(force=True)
+
+
+def _require_one(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: {count} is less than 1")
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -247,7 +248,7 @@ REFUSED = {
     "of another width": (np.zeros((4, 65)), "65 features"),
     "of another shape": (np.zeros((4, 16, 4)), "images of shape [16, 4], and the model was fitted on [8, 8]"),
     "one image": (np.zeros(64), "Expected 2D array"),
-    "in colour": (np.zeros((4, 8, 8, 3)), "dim 4"),
+    "in colour": (np.zeros((4, 8, 8, 3)), "makes grey values"),
     "none": (np.zeros((0, 64)), "0 sample"),
 }
 
@@ -284,8 +285,31 @@ def test_a_wrong_setting_is_named(name: str) -> None:
         NPVAE(**{**SMALL, name: WRONG[name]}).fit(DIGITS)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: model.sample(0), "n_samples: 0 is less than 1"),
+        (lambda model: model.sample(-1), "n_samples: -1 is less than 1"),
+        (lambda model: model.interpolate(DIGITS[0], DIGITS[1], steps=0), "steps: 0 is less than 1"),
+        (lambda model: model.interpolate(DIGITS[0], DIGITS[1][:4]), r"start is of shape .*, and end of "),
+        (lambda model: model.transform(np.zeros((3, 8, 8, 3))), r"\[8, 8, 3\], .* makes grey values"),
+        (lambda model: NPVAE().fit(np.zeros((0, 8, 8))), "0 sample"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said_in_its_own_words(
+    call: Callable[[NPVAE], object], message: str, fitted: NPVAE
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(fitted)
+
+
+def test_lists_are_arrays(fitted: NPVAE) -> None:
+    grey = DIGITS[:3] / 255
+    np.testing.assert_array_equal(fitted.transform(grey.tolist()), fitted.transform(grey))
+
+
 def test_a_loss_that_is_not_finite_is_said() -> None:
-    with pytest.raises(ValueError, match="the loss is"):
+    with pytest.raises(ValueError, match=r"the loss is .* a smaller learning_rate or, with an divergence"):
         NPVAE(2, **{**SMALL, "learning_rate": 1e30}).fit(DIGITS)
 
 

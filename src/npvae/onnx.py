@@ -76,6 +76,8 @@ def export(model: VAE, folder: Path) -> list[Path]:
                 verbose=False,
             )
         except ImportError as error:
-            raise NpvaeError(f"{path}: needs what `pip install onnx onnxscript` installs ({error})") from None
+            raise NpvaeError(
+                f"{path}: needs what `pip install --editable '.[onnx]'` installs ({error})"
+            ) from None
         files.append(path)
     return files

@@ -114,7 +114,7 @@ def test_a_stranger_among_the_results_is_named(project) -> None:
     (project / "results/notes.txt").write_text("mine")
     assert list(broken_links(project)) == []  # git does not hold it
     commit(project)
-    assert list(broken_links(project)) == ["results/notes.txt: no stage makes it"]
+    assert list(broken_links(project)) == ["results/notes.txt: no stage makes it, with these parameters"]
 
 
 def test_the_first_broken_link_comes_first(project) -> None:

@@ -66,7 +66,10 @@ def _machines(job: Job, ledger: Ledger, root: Path) -> list[str]:
         try:
             with safe_open(root / path, framework="np") as file:
                 made = json.loads((file.metadata() or {}).get("npvae", "{}")).get("trained_on")
-            found += [", ".join(f"{key} {value}" for key, value in made.items())] if made else []
+            if made:
+                from npvae.machine import sentence  # takes torch's time to import
+
+                found.append(sentence(made))
         except (OSError, SafetensorError):
             found += _trained(path, ledger, root)
     return list(dict.fromkeys(found + _measured(job, root)))

@@ -39,7 +39,7 @@ def broken_links(root: Path) -> Iterator[str]:
     made = set(pipeline.outputs(*pipeline.stages))
     for path in sorted(kept - made):
         if PurePosixPath(path).parts[0] == "results":
-            yield f"{path}: no stage makes it"
+            yield f"{path}: no stage makes it, with these parameters"
     for job in ledger.in_order():
         if job.definition == DEFAULT and set(job.outs) <= kept and _inputs(job, ledger) <= kept:
             yield from remade(root, job)

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import math
 import os
 import warnings
 import zipfile
@@ -126,7 +127,7 @@ def in_idx(path: Path, opened: ExitStack) -> Stored:
     if not 0 < axes <= _AXES or len(sizes) < 4 * axes:
         raise NpvaeError(f"{path}: not an idx file of bytes")
     shape = tuple(np.frombuffer(sizes, ">u4").tolist())
-    stated = 4 + len(sizes) + int(np.prod(shape, dtype=object))
+    stated = 4 + len(sizes) + math.prod(shape)
     if size not in (None, stated):
         raise NpvaeError(f"{path}: {size} bytes instead of {stated}")
     return Stored(str(path), np.dtype(np.uint8), shape, read)

@@ -1,6 +1,7 @@
 """Files: written whole, and named where they can't be read."""
 
 import glob
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,11 +52,20 @@ def read_arrays(path: Path, *names: str) -> "dict[str, np.ndarray]":
             # NumPy stops where an array is full, which may be before its checksum is compared
             if damaged := file.zip.testzip():
                 raise ValueError(f"{damaged} is damaged")
+            if len({*file.files}) != _stated(path):  # zipfile takes half a list, and a name twice
+                raise ValueError("its list of arrays is damaged")
             arrays = {name: file[name] for name in names or file.files}
         for name, array in arrays.items():
             if array.dtype.kind in "fc" and not np.isfinite(array).all():
                 raise ValueError(f"{name} is not finite")
     return arrays
+
+
+def _stated(path: Path) -> int:
+    """How many members a zip file says at its end that it has; NumPy writes no comment after that."""
+    with path.open("rb") as file:
+        file.seek(-22, os.SEEK_END)
+        return int.from_bytes(file.read()[10:12], "little")
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

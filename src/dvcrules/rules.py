@@ -90,7 +90,9 @@ class Rules:
         """The shell command that runs exactly this stage, or restores it from DVC's cache.
 
         Files of ``dvc add`` that it depends on are recorded with it. Where another DVC is at work on the same
-        files, it waits.
+        files, it waits. It takes the shell's place, as Snakemake restores the outputs of a job as soon as its
+        shell is gone, and a DVC that outlived the shell would record them as what its command made. So no
+        pipe may follow; a log is ``> >(tee {log}) 2>&1``.
         """
         found = self._stage(stage)
         literal, *parts = re.split(r"{(\w+)}", found.address)  # text and wildcards, in turns
@@ -99,7 +101,7 @@ class Rules:
             job += f"{{wildcards.{wildcard}:q}}" + (shlex.quote(text) if text else "")
         targets = [*map(shlex.quote, self.pipeline.sources(found)), job]
         python = f"{shlex.quote(sys.executable)} -P {shlex.quote(str(REPRO))}"
-        return f"{python} --single-item {' '.join(targets)}"
+        return f"exec {python} --single-item {' '.join(targets)}"
 
     def _stage(self, name: str) -> Stage:
         try:

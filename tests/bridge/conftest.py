@@ -64,7 +64,7 @@ class Project:
         """The jobs that Snakemake would run, by DVC's names."""
         printed = self.run("snakemake --dry-run --printshellcmds")
         commands = re.findall(r"^Shell command: (.*dvcrules/repro.py .*)$", printed, flags=re.MULTILINE)
-        return {shlex.split(command.partition("|")[0].removesuffix("2>&1 "))[-1] for command in commands}
+        return {shlex.split(command.partition(" > ")[0])[-1] for command in commands}
 
     @staticmethod
     def ran(output: str) -> set[str]:

@@ -19,7 +19,7 @@ rule split:
     input: DVC.inputs("split")
     output: DVC.outputs("split")
     log: f"logs/{DVC.job('split')}.log"
-    shell: f"{DVC.repro('split')} 2>&1 | tee {{log}}"
+    shell: f"{DVC.repro('split')} > >(tee {{log}}) 2>&1"
 
 rule country:
     input: DVC.inputs("country")

@@ -278,3 +278,51 @@ def test_a_command_outlives_what_started_its_dvc(project, start):
     ledger = project.folder / "dvc.lock"
     wait_until(lambda: ledger.exists() and "path: two.txt" in ledger.read_text())
     assert runs(project) == ["start", "end"]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
+@pytest.mark.parametrize("log", ["", " > >(tee job.log) 2>&1"], ids=["plain", "with a log"])
+def test_what_snakemake_puts_back_is_not_recorded_by_a_dvc_that_outlives_its_job(
+    new_project, tmp_path, log, signal_number
+):
+    """Snakemake restores a killed job's outputs at once: a DVC behind a shell would take them for its own."""
+    project = new_project(
+        tmp_path / "project",
+        {
+            "setting.txt": "old",
+            "dvc.yaml": """\
+stages:
+  one:
+    cmd: cat setting.txt > one.txt && while [ -e hold ]; do sleep 0.01; done
+    deps: [setting.txt]
+    outs: [one.txt]
+""",
+            "Snakefile": f"""\
+from dvcrules.rules import Rules
+
+DVC = Rules(workflow)
+
+rule one:
+    input: DVC.inputs("one")
+    output: DVC.outputs("one")
+    shell: DVC.repro("one") + {log!r}
+""",
+        },
+    )
+    out = project.folder / "one.txt"
+    project.run("snakemake --cores 1")
+    project.write({"setting.txt": "new", "hold": ""})
+    engine = kills.start(project, "snakemake --cores 1")
+    wait_until(lambda: out.exists() and out.read_text() == "new")
+    [job] = [
+        child for child in psutil.Process(engine.pid).children() if "repro.py" in " ".join(child.cmdline())
+    ]
+    job.send_signal(signal_number)
+    assert engine.wait(60)
+    assert out.read_text() == "old"
+    (project.folder / "hold").unlink()
+    kills.wait_for_the_end(project)
+    assert "one:" in project.run("dvc status")
+    project.run("snakemake --cores 1 --rerun-incomplete")
+    assert out.read_text() == "new"
+    assert "up to date" in project.run("dvc status")

@@ -40,4 +40,4 @@ def timing_of(stage):
 
 def repro(stage):
     """The shell command that runs exactly this stage, or restores it from DVC's cache."""
-    return f"{DVC.repro(stage)} 2>&1 | tee {{log}}"
+    return f"{DVC.repro(stage)} > >(tee {{log}}) 2>&1"

@@ -79,7 +79,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        left_over = list(path.parent.glob(f".{glob.escape(path.name)}-*"))
+        left_over = list(path.parent.glob(f".{glob.escape(path.name)}-{'[a-z0-9_]' * 8}"))
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
             try:
                 file.write(content.encode() if isinstance(content, str) else content)
@@ -90,7 +90,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
                 Path(file.name).unlink()
                 raise
         for other in left_over:
-            other.unlink(missing_ok=True)
+            if other.is_file():
+                other.unlink(missing_ok=True)
     except OSError as error:
         if error.errno is not None:
             error.filename = str(path)

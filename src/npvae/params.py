@@ -226,8 +226,11 @@ def load_params(path: Path | str = "params.yaml") -> Params:
 
 def _parsed(source: Path | str, name: object) -> Any:
     try:
+        text = source.read_text("utf-8") if isinstance(source, Path) else source
+        if re.search("^%", text, re.MULTILINE):  # of another version, in which 010 is 8; DVC reads it as 10
+            raise NpvaeError(f"{name}: a line begins with %; directives of YAML are not taken")
         # pure: brackets alone, enough of them, overflow the stack of libyaml and end the process
-        return YAML(typ="safe", pure=True).load(source)
+        return YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         raise NpvaeError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
 

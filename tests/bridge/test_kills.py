@@ -83,7 +83,7 @@ def test_a_hundred_kills(new_project, tmp_path, part):
             except subprocess.TimeoutExpired:
                 kills.append(f"{command}: {strike(chance, engine)}")
             else:
-                if "up to date" in project.run("dvc status"):
+                if "up to date" in project.run("dvc status || true"):
                     project.run("rm -rf .dvc/cache *.csv [a-f].txt table.md dvc.lock")  # all over again
             engine.wait(120)
         torn += cure(project.folder)

@@ -104,6 +104,21 @@ def test_all_that_is_measured_is_a_plot_to_dvc_which_warns_of_none(project):
     assert "failed" not in project.run("dvc plots show results/metrics results/measures")
 
 
+def test_what_another_ledger_knew_is_not_recorded_with_the_folder_that_it_lies_in(project):
+    """As after `git checkout` of a state with fewer dimensions of Z."""
+    explorer, measures = project.folder / "results/explorer", project.folder / "results/measures"
+    shutil.copy(explorer / "npvae-z2.npz", explorer / "npvae-z5.npz")  # whose bytes DVC's cache has
+    project.run("dvc repro")
+    assert not (explorer / "npvae-z5.npz").exists()
+    shutil.copy(measures / "npvae-z2.csv", measures / "npvae-z5.csv")  # which git has, if anybody
+    for door in ("dvc repro", "snakemake --cores 2"):
+        assert "results/measures/npvae-z5.csv: no stage makes this" in project.run(door, fails=True)
+        assert (measures / "npvae-z5.csv").exists()
+    (measures / "npvae-z5.csv").unlink()
+    nothing_to_do(project)
+    project.run("npvae check")
+
+
 def test_what_matters_to_nothing_sets_off_nothing(project):
     for name in ("README.md", "params.yaml", "dvc.yaml", "tests/conftest.py"):
         append(project, name, "\n# a comment\n")

@@ -18,7 +18,7 @@ def test_what_is_written_is_there(content: str | bytes, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    for name in (".table[1].csv-a1b2", ".table[1].csv", ".table1.csv-c3", "table[1].csv-d4"):
+    for name in (".table[1].csv-a1b2_3d4", ".table[1].csv", ".table1.csv-c3", "table[1].csv-d4"):
         (tmp_path / name).write_text("half")
     write_atomically(tmp_path / "table[1].csv", "whole")
     left = {path.name for path in tmp_path.iterdir()}
@@ -104,3 +104,15 @@ def test_no_array_is_lost_by_a_flipped_bit_in_the_list_of_them(tmp_path: Path) -
         except NpvaeError as error:
             refused += str(path) in str(error)
     assert refused > 500
+
+
+def test_a_users_hidden_file_beside_it_stays(tmp_path: Path) -> None:
+    (tmp_path / ".claims.md-notes").write_text("mine")
+    (tmp_path / ".claims.md-abcdefgh").mkdir()
+    (tmp_path / ".claims.md-12345678").touch()  # what a killed process leaves
+    write_atomically(tmp_path / "claims.md", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "claims.md",
+        ".claims.md-notes",
+        ".claims.md-abcdefgh",
+    }

@@ -440,3 +440,10 @@ def test_a_point_that_clashes_with_other_values_is_refused_where_it_runs(edited:
     )
     with pytest.raises(NpvaeError, match="the joint divergence has no neighbours"):
         params.changed("npvae.match_gradient=own")
+
+
+def test_directives_are_refused_as_other_versions_of_yaml_read_other_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("%YAML 1.1\n---\nseeds: 010\n")
+    with pytest.raises(NpvaeError, match="a line begins with %"):
+        load_params(path)

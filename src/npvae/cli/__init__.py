@@ -160,7 +160,9 @@ def _run_this_trees_package() -> None:
     if (here / "npvae" / "cli").is_dir() and here != running:
         if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] == str(here):
             sys.exit(f"npvae: the package that runs is {running}, and not this tree's, {here}")
+        if os.pathsep in str(here):
+            sys.exit(f"npvae: {here}: a '{os.pathsep}' in a folder's name parts the list of paths; rename it")
         paths = [str(here), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-        command = [sys.executable, "-c", "from npvae.cli import main; main()", *sys.argv[1:]]
+        command = [sys.executable, "-P", "-c", "from npvae.cli import main; main()", *sys.argv[1:]]
         os.execve(sys.executable, command, environment)

@@ -62,7 +62,7 @@ def check() -> None:
     from npvae.provenance.check import check
 
     with _of_the_project():
-        problems, older = check(Path.cwd())
+        problems, older = check(_root())
     for study in sorted({line.partition(":")[0] for line in older}):
         print(f"check: older than this tree, as no default run makes it: {study}", file=sys.stderr)
     for problem in problems:
@@ -88,6 +88,8 @@ def compare(
 
     with _results(old) as before, _results(new) as after:
         comparison = room.compare(before, after)
+    if not comparison.compared:
+        raise NpvaeError(f"{old} and {new}: no figures in either; name folders such as results")
     text = room.summary(comparison)
     print(text, end="")
     if summary:
@@ -179,9 +181,9 @@ def _root() -> Path:
     """The project that the working directory lies in."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "dvc.yaml").is_file():
+        if (folder / ".dvc").is_dir():
             return folder
-    raise NpvaeError(f"{here}: no dvc.yaml here, nor in a folder above; run it in the project's folder")
+    raise NpvaeError(f"{here}: no DVC project here, nor in a folder above; run it in the project's folder")
 
 
 @contextmanager
@@ -202,10 +204,15 @@ def _results(where: str) -> Iterator[Path]:
     if Path(where).is_dir():
         yield Path(where)
         return
-    command = ["git", "archive", "--format=tar", where, "results"]
-    done = subprocess.run(command, capture_output=True)
+    if where.startswith("-"):  # git would take it for an option
+        raise NpvaeError(f"{where}: neither a folder nor a revision with results")
+    top = subprocess.run(
+        ["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True
+    ).stdout.strip()
+    command = ["git", "archive", "--format=tar", f"{where}:results"]
+    done = subprocess.run(command, cwd=top or None, capture_output=True)
     if done.returncode:
         raise NpvaeError(f"{where}: neither a folder nor a revision with results")
     with tempfile.TemporaryDirectory() as scratch, tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(scratch, filter="data")
-        yield Path(scratch) / "results"
+        yield Path(scratch)

@@ -93,6 +93,8 @@ def in_folder(source: Path, opened: ExitStack) -> Source:
     if not source.is_dir():
         raise NpvaeError(f"{source}: {FORMS}")
     if (source / "train").is_dir() and (source / "test").is_dir():
+        if (source / "train_images.npy").exists():
+            raise NpvaeError(f"{source}: pictures and arrays; leave one of them there")
         return _in_pictures(source)
     arrays = {}
     for array, file in ARRAYS.items():
@@ -159,6 +161,8 @@ def _in_pictures(source: Path) -> Source:
     if len(names) > 256:
         raise NpvaeError(f"{source}/train: {len(names)} folders, and there can be 256 labels")
     numbers = all(name.isdecimal() and int(name) < 256 for name in names)
+    if numbers and len({*map(int, names)}) < len(names):
+        raise NpvaeError(f"{source}/train: two folders of one number, such as 1 and 01")
     labels = {name: int(name) if numbers else index for index, name in enumerate(names)}
     shape = _grey(pictures["train"][0][0]).shape
     arrays = {}
@@ -181,6 +185,9 @@ def _pictures(folder: Path) -> list[tuple[Path, str | None]]:
     loose = _in_order(folder)
     if labels and loose:
         raise NpvaeError(f"{loose[0]}: lies beside folders, which stand for labels; put it into one")
+    deep = [path for label in labels for path in label.iterdir() if path.is_dir() and path.name[0] != "."]
+    if deep:
+        raise NpvaeError(f"{deep[0]}: a folder in the folder of a label, and not read; move its pictures up")
     return [(path, None) for path in loose] + [
         (path, label.name) for label in labels for path in _in_order(label)
     ]
@@ -200,6 +207,10 @@ def _grey(path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
     with reading(path, "a picture"), warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
         if picture.mode not in _MODES:
             raise ValueError(f"of mode {picture.mode}, and not of eight bits a colour")
+        if getattr(picture, "n_frames", 1) > 1:
+            raise ValueError("several pictures in one")
+        if picture.has_transparency_data and np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
+            raise ValueError("transparent, so what it shows depends on what lies behind it")
         if shape and picture.size != shape[::-1]:
             this, first = (" x ".join(map(str, one)) for one in (picture.size[::-1], shape))
             raise NpvaeError(f"{path}: of {this} pixels, and the first of {first}")

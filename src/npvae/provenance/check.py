@@ -16,14 +16,13 @@ from typing import NamedTuple
 
 from dvc.dependency import ParamsDependency
 from dvc.dependency.base import Dependency
-from dvc.exceptions import DvcException
 from dvc.output import Output
 from dvc.repo import Repo
-from dvc.scm import SCMError
 from dvc.stage import PipelineStage
 from dvc_data.hashfile.state import State
 from dvc_data.hashfile.tree import Tree
 
+from dvcrules.errors import BridgeError, one_sentence
 from dvcrules.ledger import LEDGER, records
 from dvcrules.pipeline import DEFAULT
 from npvae.errors import NpvaeError
@@ -44,13 +43,10 @@ def check(root: Path) -> Found:
         NpvaeError: ``root`` is no git repository with DVC's folder, or one of DVC's files can't be read.
     """
     try:
-        return _check(root)
-    except SCMError:
-        raise NpvaeError(f"{root}: not a git repository, as DVC needs one; `git init` makes it one") from None
-    except DvcException as error:
-        cure = f"; `git checkout HEAD {LEDGER}` puts git's back, or delete it: `dvc repro` writes it anew"
-        message = " ".join(str(error).split())
-        raise NpvaeError(f"{message}{cure if LEDGER in message else ''}") from None
+        with one_sentence():
+            return _check(root)
+    except BridgeError as error:
+        raise NpvaeError(str(error)) from None
 
 
 def _check(root: Path) -> Found:

@@ -14,6 +14,8 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.testing.compare import compare_images
 from matplotlib.testing.exceptions import ImageComparisonFailure
 
+from npvae.files import reading
+
 TOLERANCE = 2.0  # of grey values up to 255, root mean square: what another machine's rasteriser may change
 _NUMBERS = ("*.json", "metrics/*.json")  # what stages make; summary/ repeats some of metrics/, crate/ all
 _NAMES = ("claim", "rule", "measure")  # keys that tell items of a list apart
@@ -127,7 +129,10 @@ def _figure(old: Path, new: Path, name: str, tolerance: float) -> Figure | None:
 
 
 def _values(path: Path) -> dict[str, Any]:
-    return dict(_flat(json.loads(path.read_text()))) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    with reading(path, "JSON"):
+        return dict(_flat(json.loads(path.read_bytes())))
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -63,7 +63,7 @@ def _of_table(path: Path, key: str) -> float:
 
 
 def _of_data(path: Path, key: str) -> object:
-    value = json.loads(path.read_text())
+    value = json.loads(path.read_bytes())
     for part in key.split("."):
         if isinstance(value, list):
             value = value[int(part)]

@@ -8,6 +8,7 @@ from rich.tree import Tree
 from safetensors import SafetensorError, safe_open
 
 from npvae.errors import NpvaeError
+from npvae.files import CURE, reading
 from npvae.provenance.ledger import Job, Ledger
 
 
@@ -70,7 +71,7 @@ def _machines(job: Job, ledger: Ledger, root: Path) -> list[str]:
                 from npvae.machine import sentence  # takes torch's time to import
 
                 found.append(sentence(made))
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError):  # no checkpoint
             found += _trained(path, ledger, root)
     return list(dict.fromkeys(found + _measured(job, root)))
 
@@ -93,6 +94,7 @@ def _measured(job: Job, root: Path) -> list[str]:
 def _origin(path: Path) -> dict[str, Any]:
     if path.suffix != ".json" or not path.is_file():
         return {}
-    content = json.loads(path.read_text())
+    with reading(path, "JSON", CURE):
+        content = json.loads(path.read_bytes())
     origin = content.get("origin") if isinstance(content, dict) else None
     return origin if isinstance(origin, dict) else {}

@@ -79,7 +79,7 @@ def test_a_folder_that_is_no_project(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    assert "no dvc.yaml here" in refusal(command)
+    assert "no DVC project here" in refusal(command)
 
 
 @pytest.mark.parametrize("command", ["verify", "crate"])
@@ -90,6 +90,7 @@ def test_a_download_without_history(project: Path, command: str) -> None:
 
 def test_a_trace_from_a_folder_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     (project / "docs").mkdir()
+    (project / "docs/dvc.yaml").write_text("stages: {}\n")  # as in studies/
     monkeypatch.chdir(project / "docs")
     pipeline.trace(Path("../results/figures/figure1.png"))
     assert "made by figure1 of dvc.yaml" in capsys.readouterr().out
@@ -98,3 +99,34 @@ def test_a_trace_from_a_folder_of_the_project(project: Path, monkeypatch: pytest
 def test_a_document_that_is_missing_is_named(project: Path) -> None:
     with pytest.raises(NpvaeError, match=r"nosuch\.md: missing"):
         pipeline.docs([Path("nosuch.md")])
+
+
+def test_a_revision_that_looks_like_an_option_reaches_no_git(project: Path) -> None:
+    (project / "kept.md").write_text("mine")
+    with pytest.raises(NpvaeError, match="neither a folder nor a revision"):
+        pipeline.compare("--output=kept.md")
+    assert (project / "kept.md").read_text() == "mine"
+
+
+def test_folders_without_figures_are_not_the_same(project: Path) -> None:
+    for name in ("one", "other"):
+        (project / name).mkdir()
+    with pytest.raises(NpvaeError, match="no figures in either"):
+        pipeline.compare("one", "other", same=True)
+
+
+@pytest.mark.parametrize("command", ["trace", "compare"])
+def test_a_broken_result_is_named(project: Path, command: str) -> None:
+    (project / "dvc.lock").write_text(
+        LEDGER + LEDGER[LEDGER.index("    - path") :].replace("figures/figure1.png", "x.json")
+    )
+    for folder in ("results/figures", "other/figures"):
+        (project / folder).mkdir(parents=True)
+        (project / folder / "figure1.png").touch()
+    (project / "results/x.json").write_bytes(b"\xff<<<")
+    ask = {
+        "trace": lambda: pipeline.trace(Path("results/x.json")),
+        "compare": lambda: pipeline.compare("other"),
+    }
+    with pytest.raises(NpvaeError, match=r"x\.json: not JSON"):
+        ask[command]()

@@ -214,6 +214,24 @@ def deep(source: Path) -> None:
     Image.fromarray(np.zeros((3, 5), np.uint16)).save(source / "train/2/2.png")
 
 
+def see_through(source: Path) -> None:
+    Image.new("RGBA", (5, 3), (0, 0, 0, 9)).save(source / "train/2/2.png")
+
+
+def moving(source: Path) -> None:
+    frames = [Image.new("L", (5, 3), grey) for grey in (0, 99)]
+    frames[0].save(source / "train/2/2.gif", save_all=True, append_images=frames[1:])
+
+
+def one_number_twice(source: Path) -> None:
+    (source / "train/02").mkdir()
+    Image.new("L", (5, 3)).save(source / "train/02/9.png")
+
+
+def deeper(source: Path) -> None:
+    (source / "train/2/more").mkdir()
+
+
 PICTURES_WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "another size": (
         lambda source: Image.new("L", (5, 4)).save(source / "train/2/2.png"),
@@ -221,6 +239,14 @@ PICTURES_WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "broken": (lambda source: (source / "test/1/2.png").write_bytes(b"\x89PNG"), r"2\.png: not a picture"),
     "deep": (deep, r"2\.png: not a picture \(of mode I"),
+    "transparent": (see_through, r"2\.png: not a picture \(transparent"),
+    "moving": (moving, r"2\.gif: not a picture \(several"),
+    "deeper": (deeper, "more: a folder in the folder of a label"),
+    "one number twice": (one_number_twice, "two folders of one number"),
+    "arrays beside": (
+        lambda source: np.save(source / "train_images.npy", np.zeros(3)),
+        "pictures and arrays",
+    ),
     "loose": (lambda source: Image.new("L", (5, 3)).save(source / "train/9.png"), r"9\.png: lies beside"),
     "a label of tests alone": (
         lambda source: (source / "test/1").rename(source / "test/8"),

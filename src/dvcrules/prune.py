@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dvc.fs import localfs
+from dvc.repo import Repo
+from dvc.scm import Git
 from ruamel.yaml import YAML
 
 from dvcrules.errors import BridgeError, one_sentence
@@ -27,7 +29,7 @@ def prune(root: Path, definition: str) -> Pruned:
     Only files that the ledger says such a job wrote, with the bytes that it wrote. The ledger is replaced
     whole or not at all. A folder that a stage depends on, and in which stages' outputs are gathered, may hold
     nothing else that DVC would record: after ``git checkout`` what another ledger knew can still lie there.
-    That is removed if DVC's cache has the same bytes, and refused if not.
+    That is removed if git ignores it and DVC's cache has the same bytes, and refused if not.
 
     Args:
         root: of the project.
@@ -73,7 +75,7 @@ def prune(root: Path, definition: str) -> Pruned:
     for path in _gathered(pipeline, [job for stage in stages for job in stage.jobs]):
         if (name := pipeline.relative(str(path))) in wanted:
             continue
-        if pipeline.repo.cache.local.exists(hashlib.md5(path.read_bytes()).hexdigest()):
+        if _is_dvcs(path, pipeline.repo):
             path.unlink()
             pruned.removed.append(name)
         else:
@@ -84,6 +86,12 @@ def prune(root: Path, definition: str) -> Pruned:
             "the folder that it lies in; move it out of there, or remove it"
         )
     return pruned
+
+
+def _is_dvcs(path: Path, repo: Repo) -> bool:
+    """Is a file in DVC's cache, and nothing that git holds or would be asked to?"""
+    ignored = isinstance(repo.scm, Git) and repo.scm.is_ignored(str(path))
+    return ignored and repo.cache.local.exists(hashlib.md5(path.read_bytes()).hexdigest())
 
 
 def _gathered(pipeline: Pipeline, jobs: Sequence[Job]) -> set[Path]:

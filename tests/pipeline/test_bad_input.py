@@ -105,7 +105,7 @@ def sentence(output: str) -> str:
 
 def test_a_folder_without_git(project):
     shutil.rmtree(project.folder / ".git")
-    assert "not a git repository" in sentence(project.run("npvae check", fails=True))
+    assert "no git repository" in sentence(project.run("npvae check", fails=True))
     project.run("git init -q")
     assert "train@vae-2: never run" in project.run("npvae check", fails=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "from npvae.cli import main; main()", "params"]
+COMMAND = [sys.executable, "-P", "-c", "from npvae.cli import main; main()", "params"]
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import io
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -209,10 +209,10 @@ def _results(where: str) -> Iterator[Path]:
     top = subprocess.run(
         ["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True
     ).stdout.strip()
-    command = ["git", "archive", "--format=tar", f"{where}:results"]
+    command = ["git", "archive", "--format=zip", f"{where}:results"]
     done = subprocess.run(command, cwd=top or None, capture_output=True)
     if done.returncode:
         raise NpvaeError(f"{where}: neither a folder nor a revision with results")
-    with tempfile.TemporaryDirectory() as scratch, tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(scratch, filter="data")
+    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        archive.extractall(scratch)
         yield Path(scratch)

@@ -171,10 +171,13 @@ def crate(
 
     Needs the package rocrate, and neither DVC's cache nor the checkpoints.
     """
+    from dvcrules.pipeline import Pipeline
     from npvae.provenance.crate import write_crate
 
+    root = _root()
     with _of_the_project():
-        write_crate(_root(), output)
+        Pipeline(root)  # a dvc.yaml that DVC cannot read is nothing to export
+        write_crate(root, output)
 
 
 def _root() -> Path:

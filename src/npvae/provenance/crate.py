@@ -13,7 +13,6 @@ from urllib.parse import quote
 from ruamel.yaml import YAML
 
 from dvcrules.ledger import LEDGER
-from dvcrules.pipeline import Pipeline
 from npvae.data.sources import PUBLISHED, TITLES
 from npvae.errors import NpvaeError
 from npvae.files import reading
@@ -79,7 +78,7 @@ def write_crate(root: Path, folder: Path) -> None:
     Raises:
         NpvaeError: ``folder`` exists, rocrate is not installed, there is no git history, or a result is not
             what its record says.
-        BridgeError: a dvc.yaml or ledger can't be read.
+        BridgeError: a ledger can't be read.
     """
     if folder.exists():
         raise NpvaeError(f"{folder}: is there already; remove it, or name another folder")
@@ -87,7 +86,6 @@ def write_crate(root: Path, folder: Path) -> None:
         from rocrate.rocrate import ROCrate
     except ImportError:
         raise NpvaeError("rocrate is not installed; `pip install rocrate` installs it") from None
-    Pipeline(root)  # of files that DVC can read, or it raises
     _Run(root, ROCrate(version="1.1")).crate.write(folder)
 
 

@@ -70,16 +70,16 @@ def prune(root: Path, definition: str) -> Pruned:
             new = root / ".dvc" / "tmp" / "ledger.new"
             new.write_text(text.getvalue())
             new.replace(ledger)
-    pruned.removed.extend(stale)
-    nobodys = []
-    for path in _gathered(pipeline, [job for stage in stages for job in stage.jobs]):
-        if (name := pipeline.relative(str(path))) in wanted:
-            continue
-        if _is_dvcs(path, pipeline.repo):
-            path.unlink()
-            pruned.removed.append(name)
-        else:
-            nobodys.append(name)
+        pruned.removed.extend(stale)
+        nobodys = []
+        for path in _gathered(pipeline, [job for stage in stages for job in stage.jobs]):
+            if (name := pipeline.relative(str(path))) in wanted:
+                continue
+            if _is_dvcs(path, pipeline.repo):
+                path.unlink()
+                pruned.removed.append(name)
+            else:
+                nobodys.append(name)
     if nobodys:
         raise BridgeError(
             f"{', '.join(nobodys)}: no stage makes this with these parameters, and it would be recorded with "

@@ -110,9 +110,8 @@ def test_what_another_ledger_knew_is_not_recorded_with_the_folder_that_it_lies_i
     shutil.copy(explorer / "npvae-z2.npz", explorer / "npvae-z5.npz")  # whose bytes DVC's cache has
     project.run("dvc repro")
     assert not (explorer / "npvae-z5.npz").exists()
-    shutil.copy(
-        measures / "npvae-z2.csv", measures / "npvae-z5.csv"
-    )  # somebody's, for git does not ignore it
+    # somebody's, for git does not ignore it
+    shutil.copy(measures / "npvae-z2.csv", measures / "npvae-z5.csv")
     for door in ("dvc repro", "snakemake --cores 2"):
         assert "results/measures/npvae-z5.csv: no stage makes this" in project.run(door, fails=True)
         assert (measures / "npvae-z5.csv").exists()

@@ -61,8 +61,7 @@ def check() -> None:
     """
     from npvae.provenance.check import check
 
-    with _of_the_project():
-        problems, older = check(_root())
+    problems, older = check(_root())
     for study in sorted({line.partition(":")[0] for line in older}):
         print(f"check: older than this tree, as no default run makes it: {study}", file=sys.stderr)
     for problem in problems:

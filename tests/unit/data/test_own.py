@@ -12,23 +12,11 @@ from PIL import Image
 from npvae.data.images import read_idx
 from npvae.data.own import look, take
 from npvae.errors import NpvaeError
+from tests.unit.data.idx_files import NAMES, found, put
 
-Content = dict[str, bytes]
 Listing = Callable[[Path], list[str]]
-NAMES = [f"{p}-{k}-ubyte" for p in ("train", "t10k") for k in ("images-idx3", "labels-idx1")]
 
 Arrays = dict[str, np.ndarray]
-
-
-def put(folder: Path, files: Content) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, raw in files.items():
-        (folder / name).write_bytes(raw)
-    return folder
-
-
-def found(folder: Path) -> Content:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture

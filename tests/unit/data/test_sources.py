@@ -20,10 +20,9 @@ from npvae.data import sources
 from npvae.data.sources import Proof, fetch, verify
 from npvae.errors import NpvaeError
 from npvae.settings import CATALOGUE
+from tests.unit.data.idx_files import NAMES, Content, found, put
 
-Content = dict[str, bytes]
 Listing = Callable[[Path], list[str]]
-NAMES = [f"{p}-{k}-ubyte" for p in ("train", "t10k") for k in ("images-idx3", "labels-idx1")]
 
 
 @pytest.fixture
@@ -33,17 +32,6 @@ def content(monkeypatch: pytest.MonkeyPatch) -> Content:
     published = {name: Proof(hashlib.md5(raw).hexdigest(), len(raw)) for name, raw in files.items()}
     monkeypatch.setitem(sources.PUBLISHED, "mnist", published)
     return files
-
-
-def put(folder: Path, files: Content) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, raw in files.items():
-        (folder / name).write_bytes(raw)
-    return folder
-
-
-def found(folder: Path) -> Content:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def corrupt(raw: bytes) -> bytes:
